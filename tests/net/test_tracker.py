@@ -1,0 +1,335 @@
+"""The announce task over a fake of HTTP, in virtual time."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from random import Random
+
+import attrs
+import pytest
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.bencode import encode
+from trio_torrent.errors import TrackerError
+from trio_torrent.net.http import Local
+from trio_torrent.net.tracker import ANNOUNCE_SECONDS, MAX_ANSWER, STOP_SECONDS, Announcer, announce
+from trio_torrent.tracker.announce import Announce, AnnounceEvent, Refused, Totals
+from trio_torrent.tracker.query import parse_announce
+from trio_torrent.tracker.tiers import Tiers
+
+A, B, C = (f"http://{name}.example/announce" for name in "abc")
+GOOD = encode({b"interval": 900, b"peers": b"\x01\x02\x03\x04\x1a\xe1"})
+PEERS = (Address("1.2.3.4", 6881),)
+
+Tracker = Callable[[Announce], Awaitable[bytes]]
+
+
+@attrs.frozen
+class Heard:
+    at: float
+    url: str
+    announce: Announce
+    seconds: float
+
+
+@attrs.define
+class FakeHttp:
+    """Trackers by URL, and what they heard."""
+
+    trackers: dict[str, Tracker]
+    heard: list[Heard] = attrs.field(factory=list)
+    under_way: int = 0
+
+    async def get(self, url: str, *, limit: int, seconds: float, local: Local) -> bytes:
+        assert limit == MAX_ANSWER
+        base, _, query = url.partition("?")
+        said = parse_announce(query.encode()).announce
+        self.heard.append(Heard(trio.current_time(), base, said, seconds))
+        self.under_way += 1
+        try:
+            with trio.fail_after(seconds):
+                return await self.trackers[base](said)
+        except trio.TooSlowError:
+            raise TrackerError("no answer in time") from None
+        finally:
+            self.under_way -= 1
+
+    def events(self, url: str) -> list[tuple[float, str]]:
+        return [(heard.at, heard.announce.event.value) for heard in self.heard if heard.url == url]
+
+
+async def good(said: Announce) -> bytes:
+    await trio.lowlevel.checkpoint()
+    return GOOD
+
+
+async def silent(said: Announce) -> bytes:
+    await trio.sleep_forever()
+    raise AssertionError
+
+
+def says(body: bytes) -> Tracker:
+    async def tracker(said: Announce) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return body
+
+    return tracker
+
+
+async def broken(said: Announce) -> bytes:
+    await trio.lowlevel.checkpoint()
+    raise TrackerError("answered 500 Internal Server Error")
+
+
+@attrs.define
+class Torrent:
+    """What an announcer is told, and what it finds."""
+
+    left: int = 7
+    found: list[tuple[float, str]] = attrs.field(factory=list)
+
+    def totals(self) -> Totals:
+        return Totals(1, 2, self.left)
+
+    async def take(self, addresses: Sequence[Address], source: str) -> None:
+        await trio.lowlevel.checkpoint()
+        assert tuple(addresses) == PEERS
+        self.found.append((trio.current_time(), source))
+
+
+def make(http: FakeHttp, torrent: Torrent, tiers: Sequence[Sequence[str]] | None = None) -> Announcer:
+    return Announcer(
+        tiers=Tiers(tiers or [[url] for url in http.trackers], random=Random(1)),
+        http=http,
+        info_hash=b"h" * 20,
+        peer_id=b"p" * 20,
+        port=6881,
+        totals=torrent.totals,
+        found=torrent.take,
+        random=Random(2),
+    )
+
+
+def states(announcer: Announcer) -> dict[str, str]:
+    return {tracker.url: tracker.state for tracker in announcer.status}
+
+
+@pytest.fixture
+def torrent():
+    return Torrent()
+
+
+async def test_one_announce():
+    http = FakeHttp({A: good})
+    said = Announce(b"h" * 20, b"p" * 20, 1, 2, 3, 4, AnnounceEvent.STARTED, 5, 6, None)
+    answer = await announce(http, A, said)
+    assert answer.peers == PEERS
+    assert http.heard[0].announce == said
+    assert http.heard[0].seconds == ANNOUNCE_SECONDS
+
+
+async def test_one_announce_that_is_refused():
+    said = Announce(b"h" * 20, b"p" * 20, 1, 2, 3, 4, AnnounceEvent.NONE, 5, 6, None)
+    with pytest.raises(Refused, match="go away"):
+        await announce(FakeHttp({A: says(b"d14:failure reason7:go awaye")}), A, said)
+
+
+@pytest.mark.parametrize(("url", "local"), [(A, Local.ANNOUNCE), (A + "?passkey=x", Local.NEVER)])
+async def test_a_url_with_a_query_of_its_own_must_not_lead_to_this_host(url, local):
+    class Strict:
+        async def get(self, url: str, *, limit: int, seconds: float, local: Local) -> bytes:
+            await trio.lowlevel.checkpoint()
+            asked.append(local)
+            return GOOD
+
+    asked: list[Local] = []
+    await announce(Strict(), url, Announce(b"h" * 20, b"p" * 20, 1, 2, 3, 4, AnnounceEvent.NONE, 5, 6, None))
+    assert asked == [local]
+
+
+async def test_it_announces_all_that_is_to_be_said(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: good})
+    nursery.start_soon(make(http, torrent).run)
+    await trio.sleep(1)
+    said = http.heard[0].announce
+    assert (said.info_hash, said.peer_id, said.port) == (b"h" * 20, b"p" * 20, 6881)
+    assert (said.uploaded, said.downloaded, said.left, said.numwant) == (1, 2, 7, 200)
+    assert said.key == Random(2).getrandbits(32)
+    assert torrent.found == [(0, "tracker a.example")]
+
+
+async def test_it_announces_as_often_as_the_tracker_wants(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: good})
+    nursery.start_soon(make(http, torrent).run)
+    await trio.sleep(2000)
+    assert http.events(A) == [(0, "started"), (900, ""), (1800, "")]
+    assert len({heard.announce.key for heard in http.heard}) == 1
+    assert len(torrent.found) == 3
+
+
+async def test_a_silent_tracker_delays_no_other(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: silent, B: good, C: silent})
+    announcer = make(http, torrent)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(1)
+    assert torrent.found == [(0, "tracker b.example")]
+    assert states(announcer) == {A: "announcing", B: "working", C: "announcing"}
+    await trio.sleep(ANNOUNCE_SECONDS)
+    assert states(announcer) == {A: "failing", B: "working", C: "failing"}
+    await trio.sleep(60)
+    assert [event for _, event in http.events(A)] == ["started", "started"]
+
+
+async def test_a_reserve_is_asked_as_soon_as_the_first_fails(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: silent, B: silent, C: good})
+    tiers = Tiers([[A, B, C]], random=Random(1))
+    first = next(tracker.url for tracker in tiers.status)
+    nursery.start_soon(make(http, torrent, [[A, B, C]]).run)
+    await trio.sleep(ANNOUNCE_SECONDS * 2 + 1)
+    assert [heard.at for heard in http.heard] == [0, 30, 60][: len(http.heard)]
+    assert http.heard[0].url == first
+    assert torrent.found == [(http.heard[-1].at, "tracker c.example")]
+
+
+GARBAGE = {
+    "answered 500 Internal Server Error": broken,
+    "not registered": says(b"d14:failure reason14:not registerede"),
+    "web page": says(b"<html>"),
+    "not bencode": says(b"\xff" * 100),
+    "not a dictionary": says(b"le"),
+    "nested deeper": says(b"l" * 1_000_000),
+}
+
+
+@pytest.mark.parametrize("error", GARBAGE)
+async def test_whatever_a_tracker_says_the_task_goes_on(nursery, autojump_clock, torrent, error):
+    http = FakeHttp({A: GARBAGE[error], B: good})
+    announcer = make(http, torrent)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(1000)
+    assert error in (announcer.status[0].error or "")
+    assert states(announcer) == {A: "failing", B: "working"}
+    assert len(http.events(A)) > 3
+    assert {event for _, event in http.events(A)} == {"started"}
+    assert http.events(B) == [(0, "started"), (900, "")]
+
+
+async def test_a_slow_reader_of_addresses_delays_no_announce(nursery, autojump_clock, torrent):
+    async def stuck(addresses: Sequence[Address], source: str) -> None:
+        await trio.sleep_forever()
+
+    http = FakeHttp({A: good, B: good})
+    announcer = make(http, torrent)
+    announcer._found = stuck
+    nursery.start_soon(announcer.run)
+    await trio.sleep(1000)
+    assert http.events(A) == http.events(B) == [(0, "started"), (900, "")]
+
+
+async def test_completed_is_announced_at_once(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: good, B: broken})
+    announcer = make(http, torrent)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(100)
+    torrent.left = 0
+    announcer.completed()
+    announcer.completed()
+    await trio.sleep(5)
+    assert http.events(A) == [(0, "started"), (100, "completed")]
+    assert http.heard[-1].announce.left == 0
+    assert {event for _, event in http.events(B)} == {"started"}
+
+
+async def test_a_seeder_never_announces_completed(nursery, autojump_clock, torrent):
+    torrent.left = 0
+    http = FakeHttp({A: good})
+    announcer = make(http, torrent)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(100)
+    announcer.completed()
+    await trio.sleep(900)
+    assert http.events(A) == [(0, "started"), (900, "")]
+
+
+async def test_more_peers_are_asked_for_on_demand(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: good})
+    announcer = make(http, torrent)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(10)
+    announcer.announce_now()
+    await trio.sleep(90)
+    assert http.events(A) == [(0, "started"), (30, "")]
+
+
+async def test_stop_tells_those_who_know_us_and_ends_the_task(autojump_clock, torrent):
+    http = FakeHttp({A: good, B: broken, C: silent})
+    announcer = make(http, torrent)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(announcer.run)
+        await trio.sleep(1)
+        await announcer.stop()
+    assert trio.current_time() == 1
+    assert http.events(A) == [(0, "started"), (1, "stopped")]
+    assert http.heard[-1].announce.numwant == 0
+    assert http.heard[-1].seconds == STOP_SECONDS
+    assert len(http.events(B)) == len(http.events(C)) == 1
+    assert http.under_way == 0
+    assert set(states(announcer).values()) == {"stopped"}
+    await announcer.stop()
+    assert len(http.heard) == 4
+
+
+async def test_stop_waits_a_moment_for_all_trackers_together(autojump_clock, torrent):
+    calls = 0
+
+    async def dies(said: Announce) -> bytes:
+        nonlocal calls
+        calls += 1
+        return await (good if calls <= 3 else silent)(said)
+
+    http = FakeHttp(dict.fromkeys((A, B, C), dies))
+    announcer = make(http, torrent)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(announcer.run)
+        await trio.sleep(1)
+        nursery.cancel_scope.cancel()
+    await announcer.stop()
+    assert trio.current_time() == 1 + STOP_SECONDS
+    assert [heard.announce.event for heard in http.heard[3:]] == [AnnounceEvent.STOPPED] * 3
+
+
+async def test_it_may_run_again(autojump_clock, torrent):
+    http = FakeHttp({A: good})
+    announcer = make(http, torrent)
+    for _ in range(2):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(announcer.run)
+            await trio.sleep(1)
+            await announcer.stop()
+    assert [event for _, event in http.events(A)] == ["started", "stopped"] * 2
+
+
+async def test_without_trackers_it_waits(autojump_clock, torrent):
+    http = FakeHttp({})
+    announcer = make(http, torrent, [["udp://a.example:80"]])
+    with trio.move_on_after(10_000):
+        await announcer.run()
+    assert http.heard == []
+    assert states(announcer) == {"udp://a.example:80": "not supported: udp"}
+
+
+async def test_a_hostile_url_does_not_break_the_name_of_the_source(nursery, autojump_clock, torrent):
+    url = "http://\u2100@[::1]/announce"  # urllib refuses to split it, httpx takes it
+    http = FakeHttp({url: good})
+    nursery.start_soon(make(http, torrent).run)
+    await trio.sleep(1)
+    assert torrent.found == [(0, "tracker [::1]")]
+
+
+async def test_hundreds_of_trackers_are_announced_to(nursery, autojump_clock, torrent):
+    http = FakeHttp({f"http://{number}.example/announce": silent for number in range(120)})
+    nursery.start_soon(partial(make(http, torrent).run))
+    await trio.sleep(1)
+    assert http.under_way == 50
+    await trio.sleep(2 * ANNOUNCE_SECONDS)
+    assert len({heard.url for heard in http.heard}) == 120

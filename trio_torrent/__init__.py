@@ -1,0 +1,144 @@
+"""A BitTorrent client for people and for programs, on trio's structured concurrency.
+
+One task per peer connection; memory channels carry decoded messages to one scheduler per torrent, which decides. There
+are three kinds of code and no file mixes them: values (what a thing *is*), decisions (what to do next: synchronous, no
+I/O, time and randomness passed in) and tasks (they move bytes and carry out decisions). Imports go down only:
+
+    cli                                    for people; uses what this package exports, nothing else
+    client                                 tying it together: the API
+    net        disk                        bytes in motion (tasks), bytes at rest (threads)
+    swarm                                  deciding: whom to ask, whom to serve
+    wire       tracker                     protocols, without I/O
+    metainfo                               what a torrent is
+    bencode  address  bitfield  errors     the ground
+
+A block's way: `net.peer` receives into the buffers that `wire.connection` hands out, sends the messages to the inbox of
+`client.torrent`, whose heart asks `swarm.scheduler` what to do and lets `client.perform` do it; `disk.store` verifies
+and writes whole pieces in threads, and its verdict comes back through the same inbox.
+
+The names below are the public ones; all else may change. They are imported when first used, so that a command line
+that only prints its help does not wait for an HTTP client to load.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from .version import __version__
+
+if TYPE_CHECKING:
+    from .address import Address
+    from .client.client import Client, open_client
+    from .client.events import (
+        Checked,
+        Completed,
+        DialRefused,
+        Failed,
+        FileDone,
+        Overflow,
+        PeerGone,
+        PieceDone,
+        TorrentEvent,
+    )
+    from .client.probe import Found, Probed, Reached, Step, probe
+    from .client.settings import Settings
+    from .client.status import State, Status
+    from .client.torrent import Torrent
+    from .errors import (
+        BencodeError,
+        MagnetError,
+        MetainfoError,
+        PeerError,
+        ProtocolError,
+        StorageError,
+        TorrentError,
+        TrackerError,
+    )
+    from .metainfo.infohash import InfoHashes
+    from .metainfo.magnet import Magnet
+    from .metainfo.torrent import Metainfo
+    from .net.tracker_server import serve_tracker
+
+_HOMES = {
+    "address": ("Address",),
+    "client.client": ("Client", "open_client"),
+    "client.events": (
+        "Checked",
+        "Completed",
+        "DialRefused",
+        "Failed",
+        "FileDone",
+        "Overflow",
+        "PeerGone",
+        "PieceDone",
+        "TorrentEvent",
+    ),
+    "client.probe": ("Found", "Probed", "Reached", "Step", "probe"),
+    "client.settings": ("Settings",),
+    "client.status": ("State", "Status"),
+    "client.torrent": ("Torrent",),
+    "errors": (
+        "BencodeError",
+        "MagnetError",
+        "MetainfoError",
+        "PeerError",
+        "ProtocolError",
+        "StorageError",
+        "TorrentError",
+        "TrackerError",
+    ),
+    "metainfo.infohash": ("InfoHashes",),
+    "metainfo.magnet": ("Magnet",),
+    "metainfo.torrent": ("Metainfo",),
+    "net.tracker_server": ("serve_tracker",),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "Address",
+    "BencodeError",
+    "Checked",
+    "Client",
+    "Completed",
+    "DialRefused",
+    "Failed",
+    "FileDone",
+    "Found",
+    "InfoHashes",
+    "Magnet",
+    "MagnetError",
+    "Metainfo",
+    "MetainfoError",
+    "Overflow",
+    "PeerError",
+    "PeerGone",
+    "PieceDone",
+    "Probed",
+    "ProtocolError",
+    "Reached",
+    "Settings",
+    "State",
+    "Status",
+    "Step",
+    "StorageError",
+    "Torrent",
+    "TorrentError",
+    "TorrentEvent",
+    "TrackerError",
+    "__version__",
+    "open_client",
+    "probe",
+    "serve_tracker",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,5 @@
+"""`python -m trio_torrent` is `trio-torrent`."""
+
+from trio_torrent.cli import main
+
+main()

@@ -1,0 +1,57 @@
+"""Events for any number of listeners, none of whom can slow the engine down."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from .events import Overflow, TorrentEvent
+
+
+@attrs.define(eq=False)
+class _Listener:
+    channel: trio.MemorySendChannel[TorrentEvent]
+    missed: int = 0
+
+    def tell(self, event: TorrentEvent) -> None:
+        try:
+            if self.missed:
+                self.channel.send_nowait(Overflow(self.missed))
+                self.missed = 0
+            self.channel.send_nowait(event)
+        except trio.WouldBlock:
+            self.missed += 1
+        except trio.BrokenResourceError:
+            pass  # it has stopped listening, and leaves when it is scheduled
+
+
+class Broadcast:
+    """A bounded channel for each listener. What does not fit is counted, and the count is sent when there is room."""
+
+    def __init__(self) -> None:
+        self._listeners: list[_Listener] = []
+
+    def tell(self, event: TorrentEvent) -> None:
+        """Tell everyone, without waiting."""
+        for listener in self._listeners:
+            listener.tell(event)
+
+    @asynccontextmanager
+    async def listen(self, buffer: int) -> AsyncIterator[trio.MemoryReceiveChannel[TorrentEvent]]:
+        """Everything that is told from here to the end of the block, with room for `buffer` unread events."""
+        send, receive = trio.open_memory_channel[TorrentEvent](buffer)
+        listener = _Listener(send)
+        self._listeners.append(listener)
+        try:
+            async with send, receive:
+                yield receive
+        finally:
+            self._listeners.remove(listener)
+
+    def close(self) -> None:
+        """Nothing more will be told: listeners see the end."""
+        for listener in self._listeners:
+            listener.channel.close()

@@ -1,0 +1,141 @@
+"""What the torrents of one program share: a port, an identity, threads, and the way out."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import string
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from random import Random
+
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.disk.workers import Workers, open_workers
+from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.http import Http, open_http
+from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
+
+from .settings import PEER_ID_PREFIX, Settings
+from .source import load
+from .torrent import Shared, Torrent
+
+_PEER_ID_LETTERS = string.ascii_letters + string.digits
+
+
+class Client:
+    """Downloads and serves torrents. Made by `open_client`."""
+
+    def __init__(self, nursery: trio.Nursery, shared: Shared) -> None:
+        self._nursery = nursery
+        self._shared = shared
+        self._torrents: dict[bytes, Torrent] = {}  # by each 20-byte name
+
+    def __repr__(self) -> str:
+        return f"<Client on port {self.port} with {len(self.torrents)} torrents>"
+
+    @property
+    def port(self) -> int:
+        """Where peers reach us, TCP."""
+        return self._shared.port
+
+    @property
+    def peer_id(self) -> bytes:
+        """The 20 bytes by which peers know us (BEP 20)."""
+        return self._shared.peer_id
+
+    @property
+    def torrents(self) -> tuple[Torrent, ...]:
+        """All that were added, in that order."""
+        return tuple(dict.fromkeys(self._torrents.values()))
+
+    @property
+    def unexpected(self) -> int:
+        """Exceptions that nobody foresaw, each of them a bug of ours. The log has them."""
+        return self._shared.boundary.unexpected
+
+    async def add(
+        self,
+        source: str | os.PathLike[str] | bytes | Metainfo,
+        *,
+        save_path: str | os.PathLike[str] = ".",
+        peers: Iterable[Address] = (),
+    ) -> Torrent:
+        """Start a torrent, from a .torrent's path, URL or bytes, or a `Metainfo`; a torrent that is here already is
+        returned as it is. Its files are under `save_path`; `peers` are connected to at once.
+
+        Raises MetainfoError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if its file
+        cannot be read.
+        """
+        metainfo = await load(source, self._shared.http)
+        known = self._torrents.get(metainfo.info_hashes.wire)
+        if known is not None:
+            known.add_peers(peers)
+            return known
+        torrent = Torrent(metainfo, Path(save_path), self._shared, peers)
+        self._torrents.update(dict.fromkeys(metainfo.info_hashes.all_wire, torrent))
+        self._nursery.start_soon(torrent.run)
+        return torrent
+
+    def find(self, info_hash: bytes) -> Welcome | None:
+        """Who welcomes peers for this torrent."""
+        torrent = self._torrents.get(info_hash)
+        return torrent.welcome() if torrent is not None else None
+
+    async def stop(self) -> None:
+        """Stop every torrent, all at once."""
+        async with trio.open_nursery() as nursery:
+            for torrent in self.torrents:
+                nursery.start_soon(torrent.stop)
+
+
+@asynccontextmanager
+async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]:
+    """A client for the length of the block.
+
+    Leaving the block, by whatever way, tells the trackers and stops everything within `settings.stop_seconds`. As from
+    every nursery, an exception of the block comes out inside an ExceptionGroup.
+    """
+    settings = settings or Settings()
+    async with (
+        open_workers(settings.threads) as workers,
+        open_http(user_agent=settings.user_agent, allow_local=settings.allow_local) as http,
+        trio.open_nursery() as nursery,
+    ):
+        client = await _start(nursery, settings, workers, http)
+        try:
+            yield client
+        finally:
+            with trio.move_on_after(settings.stop_seconds, shield=True):
+                await client.stop()
+            nursery.cancel_scope.cancel()
+
+
+async def _start(nursery: trio.Nursery, settings: Settings, workers: Workers, http: Http) -> Client:
+    listeners = await _listen(settings)
+    boundary = Boundary()
+    random = Random(secrets.randbits(128))
+    shared = Shared(settings, workers, http, make_peer_id(random), port_of(listeners), boundary, random)
+    client = Client(nursery, shared)
+    reception = Reception(client.find, boundary)
+    for listener in listeners:
+        nursery.start_soon(partial(reception.serve, listener))
+    return client
+
+
+async def _listen(settings: Settings) -> list[trio.SocketListener]:
+    try:
+        return await open_listeners(settings.port, interface=settings.interface)
+    except OSError:
+        if not settings.port:
+            raise
+        return await open_listeners(0, interface=settings.interface)
+
+
+def make_peer_id(random: Random) -> bytes:
+    """Twenty bytes that say which client we are, and which one of its kind (BEP 20)."""
+    return (PEER_ID_PREFIX + "".join(random.choices(_PEER_ID_LETTERS, k=20 - len(PEER_ID_PREFIX)))).encode()

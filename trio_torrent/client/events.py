@@ -1,0 +1,73 @@
+"""What a torrent tells those who listen."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from trio_torrent.errors import TorrentError
+
+
+@attrs.frozen
+class Checked:
+    """The files that were there have been compared with the torrent."""
+
+    have: int  # pieces
+    pieces: int
+
+
+@attrs.frozen
+class PieceDone:
+    """A piece is verified and in its files."""
+
+    piece: int
+
+
+@attrs.frozen
+class FileDone:
+    """Every piece of a file is verified and written."""
+
+    path: str  # from the save path, with slashes
+
+
+@attrs.frozen
+class Completed:
+    """Every piece is verified and written."""
+
+    seconds: float  # since the torrent was added
+    downloaded: int  # bytes of blocks that came
+    wasted: int  # bytes of them that were of no use
+
+
+@attrs.frozen
+class PeerGone:
+    """A connection is over."""
+
+    address: str
+    reason: str
+
+
+@attrs.frozen
+class DialRefused:
+    """An address could not be used."""
+
+    address: str
+    reason: str
+
+
+@attrs.frozen
+class Failed:
+    """The torrent has stopped, and why."""
+
+    error: TorrentError
+
+
+@attrs.frozen
+class Overflow:
+    """The listener was too slow: this many events were left out here."""
+
+    missed: int
+
+
+TorrentEvent: TypeAlias = Checked | PieceDone | FileDone | Completed | PeerGone | DialRefused | Failed | Overflow

@@ -1,0 +1,55 @@
+"""Every knob, with the reason for its default."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import attrs
+
+from trio_torrent.version import __version__
+
+# BEP 20, Azureus style: two letters for the client, four digits for its version.
+PEER_ID_PREFIX = "-TT{:02d}{:02d}-".format(*(int(part) for part in __version__.split(".")[:2]))
+
+
+def _positive(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
+    if value < 1:
+        raise ValueError(f"{attribute.name} must be at least 1, not {value}")
+
+
+def _is_port(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
+    if not 0 <= value < 65536:
+        raise ValueError(f"{attribute.name} must be from 0 to 65535, not {value}")
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """How a client behaves. ValueError for a value that makes no sense."""
+
+    port: int = attrs.field(default=6881, validator=_is_port)
+    """Where peers reach us, TCP; 0 is any free port. If the port is taken, any free one is used instead."""
+
+    interface: str | None = None
+    """A local address to listen on and to connect from; None leaves it to the system."""
+
+    connections: int = attrs.field(default=50, validator=_positive)
+    """Peers of one torrent. More of them bring little once the link is full (libtorrent's default is 50, too)."""
+
+    upload_slots: int = attrs.field(default=8, validator=_positive)
+    """Peers of one torrent that are served at once. TCP shares a link badly among many (BEP 3)."""
+
+    allow_local: bool = False
+    """Let torrents name trackers and other servers on this machine or the local network without restriction."""
+
+    trackers: bool = True
+    """Announce to the torrent's trackers."""
+
+    threads: int = attrs.field(factory=lambda: min(4, max(2, os.cpu_count() or 2)), validator=_positive)
+    """For hashing, reading and writing. SHA-1 runs at 1.9 GB/s a thread, so a few outrun any disk."""
+
+    stop_seconds: float = 5.0
+    """How long leaving may take, for the trackers to be told that we are gone."""
+
+    user_agent: str = f"trio-torrent/{__version__}"
+    """What trackers are told."""

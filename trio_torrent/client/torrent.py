@@ -1,0 +1,315 @@
+"""One torrent: the tasks that keep it going, and the handle that programs hold.
+
+The heart is `_heart`: an event comes, the scheduler decides, the performer acts, and nothing else is awaited. That is
+why there are no locks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from random import Random
+
+import attrs
+import outcome
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.disk.check import check
+from trio_torrent.disk.files import Files
+from trio_torrent.disk.store import Store, Verdict
+from trio_torrent.disk.workers import Workers
+from trio_torrent.errors import StorageError, TorrentError
+from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.http import Http
+from trio_torrent.net.listen import Welcome
+from trio_torrent.net.tracker import Announcer
+from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, Left, PieceFailed, PieceVerified, Tick
+from trio_torrent.swarm.scheduler import Limits, Scheduler, Swarm
+from trio_torrent.tracker.announce import Totals
+from trio_torrent.tracker.tiers import Tiers
+from trio_torrent.wire.handshake import FAST, Handshake
+
+from .broadcast import Broadcast
+from .events import Checked, Completed, DialRefused, Failed, FileDone, PeerGone, PieceDone, TorrentEvent
+from .perform import Performer, Reports
+from .progress import Progress
+from .settings import Settings
+from .status import State, Status, why_nothing_comes
+
+# Events that wait for the scheduler. It takes microseconds for each, so more would only hide that it is late; a peer
+# that finds it full waits, and TCP slows the other side down.
+INBOX = 64
+
+TICK_SECONDS = 1.0
+
+
+@attrs.frozen(eq=False)
+class Shared:
+    """What the torrents of one client have in common."""
+
+    settings: Settings
+    workers: Workers
+    http: Http
+    peer_id: bytes
+    port: int
+    boundary: Boundary
+    random: Random
+
+
+class Torrent:
+    """A torrent that is being downloaded or served. Made by `Client.add`; lives as long as its client."""
+
+    def __init__(self, metainfo: Metainfo, save_path: Path, shared: Shared, peers: Iterable[Address]) -> None:
+        self.metainfo = metainfo
+        self.save_path = save_path
+        self._shared = shared
+        self._state = State.CHECKING
+        self._checked = 0
+        self._progress = Progress(metainfo, Bitfield(metainfo.geometry.pieces))
+        self._error: TorrentError | None = None
+        self._started = trio.current_time()
+        self._broadcast = Broadcast()
+        self._ready = trio.Event()
+        self._ended = trio.Event()  # complete, or never will be
+        self._scope = trio.CancelScope()
+        self._inbox, self._events = trio.open_memory_channel[Event](INBOX)
+        # As many as there are pieces being verified, which the scheduler bounds.
+        self._report, self._reports = trio.open_memory_channel[outcome.Outcome[Verdict]](2**20)
+        self._scheduler: Scheduler | None = None
+        self._performer: Performer | None = None
+        self._nursery: trio.Nursery | None = None
+        self._peers = list(peers)
+        self._announcer = Announcer(
+            tiers=Tiers(metainfo.trackers if shared.settings.trackers else (), random=shared.random),
+            http=shared.http,
+            info_hash=metainfo.info_hashes.wire,
+            peer_id=shared.peer_id,
+            port=shared.port,
+            totals=self._totals,
+            found=self._found,
+            random=shared.random,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Torrent {self.name!r} {self._state.value} {self._progress.have.count}/{self._progress.have.size}>"
+
+    # -- for users ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self) -> str:
+        """What the torrent calls itself, safe as a file's name."""
+        return self.metainfo.name
+
+    @property
+    def status(self) -> Status:
+        """How it stands now."""
+        swarm = self._snapshot()
+        trackers = self._announcer.status
+        downloading = self._state is State.DOWNLOADING
+        return Status(
+            state=self._state,
+            done=self._progress.done,
+            total=self.metainfo.geometry.size,
+            pieces_done=self._progress.have.count,
+            pieces=self.metainfo.geometry.pieces,
+            checked=self._checked,
+            downloaded=swarm.downloaded,
+            uploaded=swarm.uploaded,
+            wasted=swarm.wasted,
+            down_rate=swarm.down_rate,
+            up_rate=swarm.up_rate,
+            peers=swarm.peers,
+            seeds=swarm.seeds,
+            known=swarm.known,
+            reason=why_nothing_comes(swarm, trackers) if downloading else None,
+            trackers=trackers,
+        )
+
+    @property
+    def error(self) -> TorrentError | None:
+        """Why it has failed, if it has."""
+        return self._error
+
+    def events(self, buffer: int = 64) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[TorrentEvent]]:
+        """What happens from now on: `async with torrent.events() as events: async for event in events: ...`.
+
+        Up to `buffer` unread events are kept; then an `Overflow` says how many were missed.
+        """
+        return self._broadcast.listen(buffer)
+
+    async def wait_checked(self) -> None:
+        """Return when the files that were there have been compared. Raises what made the torrent fail."""
+        await self._ready.wait()
+        self._raise_error()
+
+    async def wait_complete(self) -> None:
+        """Return when every piece is verified and written. Raises what made the torrent fail."""
+        await self._ended.wait()
+        self._raise_error()
+
+    def add_peers(self, addresses: Iterable[Address]) -> None:
+        """Connect to these."""
+        self._peers += addresses
+        if self._nursery is not None:
+            self._nursery.start_soon(self._found, self._take_peers(), "the user")
+
+    def _raise_error(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    # -- the tasks ---------------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Check, download, serve; until it fails or is stopped."""
+        store = Store(self.metainfo, Files(self.save_path, self.metainfo.layout), self._shared.workers)
+        try:
+            with self._shared.boundary.guard("a torrent"), self._scope:
+                await self._live(store)
+        finally:
+            store.close()
+            if self._state is not State.FAILED:
+                self._state = State.STOPPED
+            self._ready.set()
+            self._broadcast.close()
+
+    async def _live(self, store: Store) -> None:
+        try:
+            await self._check(store)
+            async with trio.open_nursery() as nursery:
+                self._start(nursery, store)
+        except* StorageError as group:
+            self._fail(_only(group))
+
+    async def _check(self, store: Store) -> None:
+        def checked(pieces: int) -> None:
+            self._checked = pieces
+
+        have = await check(self.metainfo, store.files, store.workers, checked)
+        self._progress = Progress(self.metainfo, have)
+        self._broadcast.tell(Checked(have.count, have.size))
+
+    def _start(self, nursery: trio.Nursery, store: Store) -> None:
+        settings, now = self._shared.settings, trio.current_time()
+        self._nursery = nursery
+        self._scheduler = Scheduler(
+            self.metainfo.geometry,
+            self._progress.have,
+            our_id=self._shared.peer_id,
+            random=self._shared.random,
+            now=now,
+            limits=Limits(settings.connections, settings.upload_slots),
+        )
+        self._performer = Performer(
+            nursery=nursery,
+            inbox=self._inbox,
+            store=store,
+            pieces=self.metainfo.geometry.pieces,
+            handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST),
+            interface=settings.interface,
+            boundary=self._shared.boundary,
+            reports=Reports(self._report.send_nowait, self._on_finished, self._fail),
+        )
+        if self._progress.have.complete:
+            self._state = State.SEEDING
+            self._ended.set()
+        else:
+            store.files.create_empty()
+            self._state = State.DOWNLOADING
+        self._ready.set()
+        nursery.start_soon(self._heart)
+        nursery.start_soon(self._tick)
+        nursery.start_soon(self._relay)
+        nursery.start_soon(self._announcer.run)
+        nursery.start_soon(self._found, self._take_peers(), "the user")
+
+    async def _heart(self) -> None:
+        assert self._scheduler is not None
+        assert self._performer is not None
+        handle, perform = self._scheduler.handle, self._performer.perform
+        async for event in self._events:
+            commands = handle(event, trio.current_time())
+            if isinstance(event, PieceVerified | Left | DialFailed):
+                self._publish(event)
+            perform(commands)
+
+    async def _tick(self) -> None:
+        while True:
+            await trio.sleep(TICK_SECONDS)
+            await self._inbox.send(Tick())
+
+    async def _relay(self) -> None:
+        """Verdicts come from threads, which cannot wait for room in the inbox."""
+        async for report in self._reports:
+            verdict = report.unwrap()
+            kind = PieceVerified if verdict.good else PieceFailed
+            await self._inbox.send(kind(verdict.piece, verdict.digests))
+
+    async def _found(self, addresses: Sequence[Address], source: str) -> None:
+        if addresses:
+            await self._inbox.send(AddressesFound(tuple(addresses), source))
+
+    def _take_peers(self) -> list[Address]:
+        peers, self._peers = self._peers, []
+        return peers
+
+    async def stop(self) -> None:
+        """Tell the trackers that we are gone, then end all tasks."""
+        try:
+            if self._ready.is_set():
+                await self._announcer.stop()
+        finally:
+            self._scope.cancel()
+
+    # -- what others ask or tell -------------------------------------------------------------------------------------
+
+    def welcome(self) -> Welcome | None:
+        """Who takes connections that come in; nobody, while the files are being checked."""
+        running = self._performer is not None and not self._scope.cancel_called
+        return self._performer.welcome if running and self._performer is not None else None
+
+    def _totals(self) -> Totals:
+        swarm = self._snapshot()
+        return Totals(swarm.uploaded, swarm.downloaded, self.metainfo.geometry.size - self._progress.done)
+
+    def _snapshot(self) -> Swarm:
+        if self._scheduler is None:
+            return Swarm.nothing()
+        return self._scheduler.snapshot(trio.current_time())
+
+    def _on_finished(self) -> None:
+        self._state = State.SEEDING
+        swarm = self._snapshot()
+        seconds = trio.current_time() - self._started
+        self._announcer.completed()
+        self._ended.set()
+        self._broadcast.tell(Completed(seconds, swarm.downloaded, swarm.wasted))
+
+    def _publish(self, event: PieceVerified | Left | DialFailed) -> None:
+        match event:
+            case PieceVerified(piece):
+                files = self._progress.verified(piece)
+                self._broadcast.tell(PieceDone(piece))
+                for path in files:
+                    self._broadcast.tell(FileDone(path))
+            case Left(_, reason):
+                self._broadcast.tell(PeerGone(str(event.peer), reason))
+            case DialFailed(address, reason):
+                self._broadcast.tell(DialRefused(str(address), reason))
+
+    def _fail(self, error: TorrentError) -> None:
+        """It cannot go on. What was verified stays."""
+        self._error = error
+        self._state = State.FAILED
+        self._broadcast.tell(Failed(error))
+        self._ready.set()
+        self._ended.set()
+        self._scope.cancel()
+
+
+def _only(group: BaseExceptionGroup[StorageError]) -> StorageError:
+    error = group.exceptions[0]
+    return _only(error) if isinstance(error, BaseExceptionGroup) else error

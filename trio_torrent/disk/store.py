@@ -1,0 +1,88 @@
+"""One torrent's bytes: blocks come in, verified pieces go to the files, blocks are read back for upload."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from hashlib import sha1
+
+import attrs
+import outcome
+
+from trio_torrent.metainfo.geometry import BLOCK_SIZE
+from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.wire.codec import PIECE_HEADER, piece_header
+from trio_torrent.wire.messages import Request
+
+from .buffers import PieceBuffers
+from .files import Files
+from .workers import Workers
+
+
+@attrs.frozen
+class Verdict:
+    """What became of a piece: whether it is right (and then in its files), and its blocks' SHA-1 if asked for."""
+
+    piece: int
+    good: bool
+    digests: tuple[bytes, ...]
+
+
+class Store:
+    """Buffers, files and threads for one torrent. For trio's thread, but for `read_blocks`."""
+
+    def __init__(self, metainfo: Metainfo, files: Files, workers: Workers) -> None:
+        self.files = files
+        self.workers = workers
+        self._metainfo = metainfo
+        self._buffers = PieceBuffers(metainfo.geometry.piece_length)
+
+    # -- in ----------------------------------------------------------------------------------------------------------
+
+    def place(self, request: Request) -> memoryview:
+        """Where a block belongs, in its piece's buffer."""
+        return self._buffers.place(request.piece, request.offset, request.length)
+
+    def keep(self, piece: int, offset: int, data: bytes | memoryview) -> None:
+        """Copy a block to where it belongs."""
+        self._buffers.place(piece, offset, len(data))[:] = data
+
+    def verify(self, piece: int, *, digests: bool, done: Callable[[outcome.Outcome[Verdict]], None]) -> None:
+        """Compare the piece with the torrent, and write it if it is right, in a thread; then call `done`.
+
+        The outcome is an error only for a StorageError: the piece was right, and could not be written.
+        """
+        buffer = self._buffers.take(piece)
+
+        def finished(result: outcome.Outcome[Verdict]) -> None:
+            self._buffers.give_back(buffer)
+            done(result)
+
+        self.workers.submit(partial(self._verify, piece, buffer, digests), finished)
+
+    def _verify(self, piece: int, buffer: memoryview, digests: bool) -> Verdict:
+        geometry = self._metainfo.geometry
+        data = buffer[: geometry.piece_size(piece)]
+        good = self._metainfo.piece_matches(piece, data)
+        if good:
+            self.files.write(geometry.piece_start(piece), data)
+        blocks = range(0, len(data), BLOCK_SIZE) if digests or not good else ()
+        return Verdict(piece, good, tuple(sha1(data[at : at + BLOCK_SIZE]).digest() for at in blocks))
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def read_blocks(self, requests: Sequence[Request]) -> bytearray:
+        """The `piece` messages that answer these requests, end to end, ready to be sent. For any thread."""
+        message = bytearray(sum(PIECE_HEADER + request.length for request in requests))
+        view, at = memoryview(message), 0
+        for request in requests:
+            message[at : at + PIECE_HEADER] = piece_header(request.piece, request.offset, request.length)
+            at += PIECE_HEADER
+            start = self._metainfo.geometry.piece_start(request.piece) + request.offset
+            self.files.read(start, view[at : at + request.length])
+            at += request.length
+        return message
+
+    def close(self) -> None:
+        """Close the files, when all jobs are done."""
+        self.files.close()

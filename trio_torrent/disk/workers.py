@@ -1,0 +1,77 @@
+"""Standing threads for work that must not hold up the event loop: hashing, writing, reading.
+
+A hop to a thread and back costs 40 to 50 µs when each piece brings its own; a standing thread that takes its next job
+from a queue costs none, and the interpreter lock is let go in one stretch for each piece. The threads are trio's own,
+started with the first job, and end with the `async with` block.
+"""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import TypeVar
+
+import outcome
+import trio
+
+T = TypeVar("T")
+
+_Job = Callable[[], None]
+
+
+class Workers:
+    """Up to `count` threads, which do jobs in the order in which they come."""
+
+    def __init__(self, nursery: trio.Nursery, count: int) -> None:
+        self._nursery = nursery
+        self._limiter = trio.CapacityLimiter(count)  # trio's default is shared with DNS look-ups
+        self._token = trio.lowlevel.current_trio_token()
+        self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._running = 0
+        self.count = count
+
+    def submit(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
+        """Do `job` in a thread, then `done` with its outcome in trio's thread. `done` must not raise."""
+        self._jobs.put(partial(self._do, job, done))
+        if self._running < self.count:
+            self._running += 1
+            self._nursery.start_soon(partial(trio.to_thread.run_sync, self._work, limiter=self._limiter))
+
+    async def run(self, job: Callable[[], T]) -> T:
+        """Do `job` in a thread; its result. A cancelled caller leaves at once, and the job is done all the same."""
+        finished = trio.Event()
+        outcomes: list[outcome.Outcome[T]] = []
+
+        def done(result: outcome.Outcome[T]) -> None:
+            outcomes.append(result)
+            finished.set()
+
+        self.submit(job, done)
+        await finished.wait()
+        return outcomes[0].unwrap()
+
+    def stop(self) -> None:
+        """No more jobs: the threads end when those that wait are done."""
+        for _ in range(self._running):
+            self._jobs.put(None)
+
+    def _do(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
+        result = outcome.capture(job)
+        self._token.run_sync_soon(done, result)
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            job()
+
+
+@asynccontextmanager
+async def open_workers(count: int) -> AsyncIterator[Workers]:
+    """Workers that live as long as the block."""
+    async with trio.open_nursery() as nursery:
+        workers = Workers(nursery, count)
+        try:
+            yield workers
+        finally:
+            workers.stop()

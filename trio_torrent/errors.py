@@ -1,0 +1,37 @@
+"""Everything that can go wrong, by whose fault it is.
+
+A `TorrentError` is the world's fault: a broken file, a peer that breaks the protocol, a full disk. It reads as one
+line that a person can act on. Misuse of this library raises Python's own `ValueError`, `TypeError` or `RuntimeError`.
+"""
+
+
+class TorrentError(Exception):
+    """The base of every error that trio-torrent raises because of the outside world."""
+
+
+class BencodeError(TorrentError):
+    """The bytes are not bencode, or exceed a limit (BEP 3)."""
+
+
+class MetainfoError(TorrentError):
+    """A torrent that cannot be used. The message names the field."""
+
+
+class MagnetError(TorrentError):
+    """A magnet link that cannot be used. The message says why."""
+
+
+class ProtocolError(TorrentError):
+    """A peer broke the peer wire protocol; the connection to it is over."""
+
+
+class PeerError(TorrentError):
+    """A peer could not be reached, or went away."""
+
+
+class TrackerError(TorrentError):
+    """A tracker did not answer, or answered with a failure."""
+
+
+class StorageError(TorrentError):
+    """Files could not be read or written. The torrent stops; what was verified stays."""

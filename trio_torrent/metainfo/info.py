@@ -1,0 +1,199 @@
+"""The info dictionary: what a torrent *is*, and what its info-hash is taken over (BEP 3, BEP 47, BEP 52)."""
+
+from __future__ import annotations
+
+import hashlib
+
+import attrs
+
+from trio_torrent.bencode import Value, encode
+from trio_torrent.errors import MetainfoError
+
+from .fields import Fields, Notes
+from .file_list import read_file_list
+from .file_tree import read_file_tree
+from .files import File, FileLayout
+from .geometry import BLOCK_SIZE, MAX_PIECE_LENGTH, MAX_PIECES, Geometry
+from .infohash import V1_LENGTH, V2_LENGTH, InfoHashes
+from .paths import Path, distinct, safe_component
+
+MAX_LINKS = 40  # symbolic links on the way to a file; Linux follows no more
+MAX_RELATED = 100  # similar torrents, and collections, that are kept
+
+
+@attrs.frozen
+class Info:
+    """What the info dictionary says, checked."""
+
+    name: str
+    info_hashes: InfoHashes
+    geometry: Geometry
+    layout: FileLayout = attrs.field(repr=False)
+    v1_hashes: bytes = attrs.field(repr=False)  # SHA-1 digests end to end; empty without v1
+    private: bool
+    source: str
+    similar: tuple[bytes, ...]  # info-hashes of torrents with files in common (BEP 38)
+    collections: tuple[str, ...]  # to which it belongs (BEP 38)
+
+
+def read_info(values: Value, raw: bytes, notes: Notes) -> Info:
+    """Check a decoded info dictionary; `raw` is its bytes. Raises MetainfoError."""
+    if not isinstance(values, dict):
+        raise MetainfoError("info is not a dictionary")
+    info = Fields(values, "info", notes)
+    hashes = _hashes(info, raw)
+    piece_length = _read_piece_length(info, v2=hashes.v2 is not None)
+    name = _read_name(info, hashes)
+    files = _read_files(info, name, hashes, piece_length)
+    geometry = _geometry(piece_length, files, hashes)
+    return Info(
+        name=name,
+        info_hashes=hashes,
+        geometry=geometry,
+        layout=FileLayout(_without_dangling(_told_apart(files, notes), notes)),
+        v1_hashes=_read_pieces(info, geometry) if hashes.v1 else b"",
+        private=_read_private(info),
+        source=info.text(b"source"),
+        similar=read_similar(info),
+        collections=read_collections(info),
+    )
+
+
+def _hashes(info: Fields, raw: bytes) -> InfoHashes:
+    """Which versions it is of, found out first (BEP 52, "meta version"), and its hashes."""
+    version = info.values.get(b"meta version", 1)
+    if not isinstance(version, int) or version > 2:
+        raise MetainfoError(f"info.meta version is {version!r:.40}: only 1 and 2 are known")
+    if version < 2:
+        if b"file tree" in info.values:
+            raise MetainfoError("info.meta version is not 2, but there is an info.file tree")
+        return InfoHashes(v1=hashlib.sha1(raw).digest())
+    if encode(info.values) != raw:  # the order of the keys is the order of the files, so readers must not differ
+        raise MetainfoError("info is not in canonical form, as v2 demands")
+    hybrid = b"files" in info.values or b"length" in info.values
+    return InfoHashes(hashlib.sha1(raw).digest() if hybrid else None, hashlib.sha256(raw).digest())
+
+
+def _read_piece_length(info: Fields, *, v2: bool) -> int:
+    length = info.require_int(b"piece length", 1, MAX_PIECE_LENGTH)
+    if v2 and (length < BLOCK_SIZE or length & (length - 1)):
+        raise MetainfoError(f"info.piece length is {length}: v2 demands a power of two from {BLOCK_SIZE}")
+    return length
+
+
+def _read_name(info: Fields, hashes: InfoHashes) -> str:
+    """What its file or folder is called. A folder with an unusable name is called by its info-hash."""
+    raw = info.values.get(b"name.utf-8")
+    if not isinstance(raw, bytes):
+        raw = info.require_bytes(b"name")
+    name = safe_component(raw)
+    if name.encode() == raw:
+        return name
+    if name == "_":
+        if b"files" not in info.values and b"file tree" not in info.values:
+            raise MetainfoError(f"info.name is {raw!r:.40}, which cannot be a file's name")
+        name = hashes.wire.hex()
+    info.notes.add(f"info.name is not safe as a file's name: it is {name!r} here")
+    return name
+
+
+def _read_files(info: Fields, name: str, hashes: InfoHashes, piece_length: int) -> list[File]:
+    v1 = read_file_list(info, name) if hashes.v1 else []
+    if not hashes.v2:
+        return v1
+    v2 = read_file_tree(info, name, rooted=b"files" in info.values)
+    return _joined(v1, v2, piece_length) if hashes.v1 else v2
+
+
+def _joined(v1: list[File], v2: list[File], piece_length: int) -> list[File]:
+    """The files of a hybrid: v1's, padding included, with v2's roots. They must tell of the same files."""
+    joined = []
+    tree = iter(v2)
+    for file in v1:
+        if not file.padding:
+            twin = next(tree, None)
+            if twin is None or (twin.path, twin.length, twin.symlink) != (file.path, file.length, file.symlink):
+                raise MetainfoError(f"info.files and info.file tree differ at {'/'.join(file.path)!r}")
+            if file.length and file.offset % piece_length:
+                raise MetainfoError(f"info.files has {'/'.join(file.path)!r} not at the start of a piece")
+            file = attrs.evolve(file, pieces_root=twin.pieces_root)
+        joined.append(file)
+    if next(tree, None):
+        raise MetainfoError("info.file tree has more files than info.files")
+    return joined
+
+
+def _geometry(piece_length: int, files: list[File], hashes: InfoHashes) -> Geometry:
+    padding = sum(file.length for file in files if file.padding)
+    if hashes.v1:
+        geometry = Geometry.contiguous(piece_length, files[-1].end, padding=padding)
+    else:
+        geometry = Geometry.aligned(piece_length, [file.length for file in files])
+    if not geometry.span:
+        raise MetainfoError("info has no bytes to share: all files are empty")
+    if geometry.pieces > MAX_PIECES:
+        raise MetainfoError(f"info has {geometry.pieces} pieces, more than {MAX_PIECES}")
+    return geometry
+
+
+def _told_apart(files: list[File], notes: Notes) -> list[File]:
+    """Rename files that would meet on disk. Padding is never there."""
+    real = [number for number, file in enumerate(files) if not file.padding]
+    for number, path in zip(real, distinct([files[number].path for number in real]), strict=True):
+        if path is not files[number].path:
+            notes.add(f"{'/'.join(files[number].path)!r} is there twice, or a folder too: {path[-1]!r} here")
+            files[number] = attrs.evolve(files[number], path=path)
+    return files
+
+
+def _without_dangling(files: list[File], notes: Notes) -> list[File]:
+    """Symbolic links that lead to nothing in the torrent become empty files (BEP 47 forbids them)."""
+    links = {file.path: file.symlink for file in files if file.symlink}
+    if not links:
+        return files
+    real = {file.path[:depth] for file in files if not file.symlink for depth in range(1, len(file.path) + 1)}
+    for number, file in enumerate(files):
+        if file.symlink and not _leads_to(file.symlink, links, real):
+            notes.add(f"{'/'.join(file.path)!r} is a symbolic link to nothing in the torrent: left empty")
+            files[number] = attrs.evolve(file, symlink=None)
+    return files
+
+
+def _leads_to(target: Path, links: dict[Path, Path], real: set[Path]) -> bool:
+    """Whether a link's target is a file or folder: at once, or with other links on the way."""
+    for _ in range(MAX_LINKS):
+        if target in real:
+            return True
+        on_the_way = [depth for depth in range(1, len(target) + 1) if target[:depth] in links]
+        if not on_the_way:
+            return False
+        target = (*links[target[: on_the_way[0]]], *target[on_the_way[0] :])
+    return False
+
+
+def _read_pieces(info: Fields, geometry: Geometry) -> bytes:
+    pieces = info.require_bytes(b"pieces")
+    needed = geometry.pieces * V1_LENGTH
+    if len(pieces) != needed:
+        raise MetainfoError(f"info.pieces has {len(pieces)} bytes; {geometry.pieces} pieces need {needed}")
+    return pieces
+
+
+def _read_private(info: Fields) -> bool:
+    """BEP 27. Whoever writes anything but 0 means to keep the torrent from the DHT, so that is what it gets."""
+    private = info.values.get(b"private", 0)
+    if private not in (0, 1):
+        info.notes.add("info.private is neither 0 nor 1: taken as 1")
+    return private not in (0, b"", b"0")
+
+
+def read_similar(fields: Fields) -> tuple[bytes, ...]:
+    """Info-hashes of similar torrents (BEP 38)."""
+    hashes = [item for item in fields.items(b"similar") if isinstance(item, bytes)]
+    return tuple([item for item in hashes if len(item) in (V1_LENGTH, V2_LENGTH)][:MAX_RELATED])
+
+
+def read_collections(fields: Fields) -> tuple[str, ...]:
+    """Names of collections (BEP 38)."""
+    names = [item.decode(errors="replace") for item in fields.items(b"collections") if isinstance(item, bytes)]
+    return tuple(names[:MAX_RELATED])

@@ -1,0 +1,1 @@
+"""Bytes in motion: the tasks that own sockets. They perform decisions and make none."""

@@ -1,0 +1,45 @@
+"""Outgoing connections."""
+
+from __future__ import annotations
+
+import errno
+import os
+
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.errors import PeerError
+
+CONNECT_SECONDS = 15.0  # libtorrent's `peer_connect_timeout`
+
+_PLAIN_WORDS = {
+    errno.ECONNREFUSED: "connection refused",
+    errno.EHOSTUNREACH: "no route to host",
+    errno.ENETUNREACH: "network unreachable",
+    errno.ETIMEDOUT: "timed out",
+    errno.ECONNRESET: "connection reset",
+    errno.EADDRNOTAVAIL: "no local address to connect from",
+    errno.EMFILE: "too many open files",
+}
+
+
+async def dial(address: Address, *, interface: str | None = None) -> trio.SocketStream:
+    """Connect by TCP, from the local address `interface` if given. Raises PeerError with the reason in words."""
+    try:
+        with trio.fail_after(CONNECT_SECONDS):
+            return await trio.open_tcp_stream(address.host, address.port, local_address=interface)
+    except trio.TooSlowError:
+        raise PeerError("timed out") from None
+    except (OSError, UnicodeError) as error:
+        raise PeerError(in_words(error)) from error
+
+
+def in_words(error: BaseException) -> str:
+    """The reason at the bottom of an error, in the words of this trade."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if isinstance(error, OSError) and error.errno is not None:
+        return _PLAIN_WORDS.get(error.errno) or error.strerror or os.strerror(error.errno)
+    return str(error) or type(error).__name__

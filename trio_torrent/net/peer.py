@@ -1,0 +1,159 @@
+"""One connected peer: a reader and a writer, under one roof.
+
+The reader turns what comes into events. The writer says what it is told to, and sends blocks in between. Neither
+decides anything: the methods that are not async carry out the scheduler's commands, at once and without waiting.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+
+import trio
+
+from trio_torrent.errors import PeerError, ProtocolError, StorageError
+from trio_torrent.swarm.events import Event, Left, PeerId, Received, Served
+from trio_torrent.wire.codec import encode_all
+from trio_torrent.wire.connection import Connection
+from trio_torrent.wire.messages import Cancel, Message, Reject, Request
+
+from .boundary import Boundary
+from .dial import in_words
+from .receive import receiver
+
+ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
+"""The `piece` messages that answer the requests, end to end. Raises StorageError."""
+
+# What may wait to be said to a peer. In ordinary life it is a handful; a peer that lets so much pile up does not read.
+MOST_UNSAID = 1000
+
+# Blocks sent in one go: half a megabyte is enough for one hop to a thread not to show, and bounds a peer's memory.
+BATCH = 32
+
+
+class PeerConnection:
+    """The tasks of one peer, and what they are told to do."""
+
+    def __init__(
+        self,
+        peer: PeerId,
+        stream: trio.abc.Stream,
+        connection: Connection,
+        *,
+        fast: bool,
+        read_blocks: ReadBlocks,
+        boundary: Boundary,
+    ) -> None:
+        self.id = peer
+        self._stream = stream
+        self._connection = connection
+        self._fast = fast
+        self._read_blocks = read_blocks
+        self._boundary = boundary
+        self._say, self._unsaid = trio.open_memory_channel[Sequence[Message]](MOST_UNSAID)
+        self._requests: dict[Request, None] = {}  # theirs, in the order in which they came
+        self._scope = trio.CancelScope()
+        self._reason = "closed the connection"
+
+    # -- commands ----------------------------------------------------------------------------------------------------
+
+    def send(self, messages: Sequence[Message]) -> None:
+        """Say these."""
+        try:
+            self._say.send_nowait(messages)
+        except trio.WouldBlock:
+            self.drop("does not read what we say")
+
+    def ask(self, requests: Sequence[Request], place: Callable[[Request], memoryview] | None) -> None:
+        """Request blocks, for the places given; without any they come with data of their own."""
+        if place is not None:
+            for request in requests:
+                self._connection.expect(request, place(request))
+        self.send(requests)
+
+    def withdraw(self, requests: Sequence[Request]) -> None:
+        """Take back requests and their places."""
+        for request in requests:
+            self._connection.forget(request)
+        self.send([Cancel(request.piece, request.offset, request.length) for request in requests])
+
+    def serve(self, requests: Sequence[Request]) -> None:
+        """Send these blocks, after those that wait."""
+        self._requests.update(dict.fromkeys(requests))
+        self.send(())  # wakes the writer
+
+    def unserve(self, requests: Sequence[Request] | None) -> None:
+        """Do not send these blocks, or any. With the fast extension each gets its reject (BEP 6)."""
+        wanted = list(self._requests) if requests is None else [r for r in requests if r in self._requests]
+        for request in wanted:
+            del self._requests[request]
+        if self._fast and wanted:
+            self.send([Reject(request.piece, request.offset, request.length) for request in wanted])
+
+    def drop(self, reason: str) -> None:
+        """End the connection. From here on, nothing of it lands anywhere."""
+        self._reason = reason
+        self._connection.forget_all()
+        self._scope.cancel()
+
+    # -- tasks -------------------------------------------------------------------------------------------------------
+
+    async def run(self, inbox: trio.MemorySendChannel[Event], early: bytes = b"") -> None:
+        """Talk, until either side ends it; then say so. `early` is what came behind the handshake."""
+        try:
+            with self._scope, self._boundary.guard("a peer's connection"):
+                await self._talk(inbox, early)
+        finally:
+            self._connection.forget_all()
+            await trio.aclose_forcefully(self._stream)
+        await inbox.send(Left(self.id, self._reason))
+
+    async def _talk(self, inbox: trio.MemorySendChannel[Event], early: bytes) -> None:
+        try:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(self._write, inbox)
+                await self._read(inbox, early)
+                nursery.cancel_scope.cancel()
+        except* (ProtocolError, PeerError, StorageError) as group:
+            self._reason = str(_first(group))
+        except* (OSError, trio.BrokenResourceError, trio.ClosedResourceError) as group:
+            self._reason = in_words(_first(group))
+
+    async def _read(self, inbox: trio.MemorySendChannel[Event], early: bytes) -> None:
+        messages: tuple[Message, ...] | None = self._connection.receive(early) if early else ()
+        receive = receiver(self._stream, self._connection)
+        while messages is not None:
+            if messages:
+                await inbox.send(Received(self.id, messages))
+            messages = await receive()
+
+    async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:
+        async for messages in self._unsaid:
+            await self._speak(messages)
+            while self._requests:
+                await self._send_blocks(inbox)
+                await self._speak(())
+
+    async def _speak(self, messages: Sequence[Message]) -> None:
+        """Say these and whatever else waits to be said, in one go."""
+        batch = list(messages)
+        try:
+            while True:
+                batch += self._unsaid.receive_nowait()
+        except trio.WouldBlock:
+            pass
+        if batch:
+            await self._stream.send_all(encode_all(batch))
+
+    async def _send_blocks(self, inbox: trio.MemorySendChannel[Event]) -> None:
+        batch = tuple(request for request, _ in zip(self._requests, range(BATCH), strict=False))
+        for request in batch:
+            del self._requests[request]
+        await self._stream.send_all(await self._read_blocks(batch))
+        await inbox.send(Served(self.id, batch))
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error

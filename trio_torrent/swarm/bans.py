@@ -1,0 +1,48 @@
+"""Who sent the bad block.
+
+A wrong piece with one giver convicts it at once. With several, nobody can be blamed yet: an honest peer's blocks may be
+in it. So what each of them sent is remembered as a digest, and the piece is fetched again from one peer alone. When it
+comes out right, whoever's digest differs from the right block's lied, exactly; when it comes out wrong again, its only
+giver did. An honest peer is never convicted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from trio_torrent.address import Address
+from trio_torrent.metainfo.geometry import BLOCK_SIZE
+
+# Wrong pieces whose blocks are remembered; each costs 20 bytes a block. Past that the swarm is mostly liars, and the
+# second fetch convicts them one by one.
+MOST_SUSPICIONS = 64
+
+
+class Bans:
+    """Addresses that lied, and what is held against whom.
+
+    An address is a host with its port: many honest people may share a host with one liar.
+    """
+
+    def __init__(self) -> None:
+        self.banned: set[Address] = set()
+        self._suspicions: dict[int, list[tuple[int, bytes, Address]]] = {}  # piece: (block, digest, giver)
+
+    def wrong(self, piece: int, givers: Mapping[int, Address], digests: Sequence[bytes]) -> frozenset[Address]:
+        """The piece, whose blocks by offset came from these addresses, is wrong: those whom this convicts."""
+        everyone = frozenset(givers.values())
+        if len(everyone) == 1:
+            return self._convict(everyone)
+        if len(self._suspicions) < MOST_SUSPICIONS or piece in self._suspicions:
+            blocks = ((offset // BLOCK_SIZE, giver) for offset, giver in givers.items())
+            self._suspicions.setdefault(piece, []).extend((block, digests[block], giver) for block, giver in blocks)
+        return frozenset()
+
+    def right(self, piece: int, digests: Sequence[bytes]) -> frozenset[Address]:
+        """The piece is right now, with these digests: those whose earlier blocks differ."""
+        suspicions = self._suspicions.pop(piece, [])
+        return self._convict(frozenset(giver for block, digest, giver in suspicions if digests[block] != digest))
+
+    def _convict(self, liars: frozenset[Address]) -> frozenset[Address]:
+        self.banned |= liars
+        return liars

@@ -1,0 +1,99 @@
+"""All that the scheduler can ask for. Each is carried out at once, in order, and without waiting."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import attrs
+
+from trio_torrent.address import Address
+from trio_torrent.wire.messages import Message, Request
+
+from .events import PeerId
+
+
+@attrs.frozen
+class Dial:
+    """Connect to this address."""
+
+    address: Address
+
+
+@attrs.frozen
+class Drop:
+    """End the connection. The scheduler has forgotten the peer already."""
+
+    peer: PeerId
+    reason: str
+
+
+@attrs.frozen
+class Send:
+    """Say this to the peer."""
+
+    peer: PeerId
+    messages: tuple[Message, ...]
+
+
+@attrs.frozen
+class Ask:
+    """Request these blocks, and let them land in their pieces' buffers.
+
+    Without `lend` they come with data of their own: somebody else has been lent their places.
+    """
+
+    peer: PeerId
+    requests: tuple[Request, ...]
+    lend: bool = True
+
+
+@attrs.frozen
+class Withdraw:
+    """Cancel these requests, and take back the places that were lent for them."""
+
+    peer: PeerId
+    requests: tuple[Request, ...]
+
+
+@attrs.frozen
+class Keep:
+    """Put a block that came with data of its own into its piece's buffer."""
+
+    piece: int
+    offset: int
+    data: bytes | memoryview = attrs.field(repr=False)
+
+
+@attrs.frozen
+class Verify:
+    """Every block of the piece is in its buffer: compare it with the torrent, and write it if it is right.
+
+    The answer is `PieceVerified` or `PieceFailed`; `digests` asks for those of the blocks in either case.
+    """
+
+    piece: int
+    digests: bool = False
+
+
+@attrs.frozen
+class Serve:
+    """Send these blocks to the peer."""
+
+    peer: PeerId
+    requests: tuple[Request, ...]
+
+
+@attrs.frozen
+class Unserve:
+    """Do not send these blocks, if they are not on their way yet; None means all."""
+
+    peer: PeerId
+    requests: tuple[Request, ...] | None = None
+
+
+@attrs.frozen
+class Finish:
+    """The last piece is verified."""
+
+
+Command: TypeAlias = Dial | Drop | Send | Ask | Withdraw | Keep | Verify | Serve | Unserve | Finish

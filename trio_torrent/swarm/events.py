@@ -1,0 +1,98 @@
+"""All that can happen to a torrent, as the scheduler hears of it."""
+
+from __future__ import annotations
+
+from typing import NewType, TypeAlias
+
+import attrs
+
+from trio_torrent.address import Address
+from trio_torrent.wire.messages import Message, Request
+
+PeerId = NewType("PeerId", int)
+"""The number of one connection. A peer that comes again gets another."""
+
+
+@attrs.frozen
+class AddressesFound:
+    """Someone may be there: from a tracker, from the user, from wherever addresses come."""
+
+    addresses: tuple[Address, ...]
+    source: str
+
+
+@attrs.frozen
+class Connected:
+    """A dialled address took the connection; its handshake is still to come."""
+
+    address: Address
+
+
+@attrs.frozen
+class DialFailed:
+    """A dialled address is no use now; `for_good` if it never will be (it is ourselves, say)."""
+
+    address: Address
+    reason: str
+    for_good: bool = False
+
+
+@attrs.frozen
+class Joined:
+    """Both handshakes are done. `fast` if both speak the fast extension."""
+
+    peer: PeerId
+    address: Address
+    remote_id: bytes
+    fast: bool
+    incoming: bool
+
+
+@attrs.frozen
+class Received:
+    """What one chunk of a peer's stream said."""
+
+    peer: PeerId
+    messages: tuple[Message, ...]
+
+
+@attrs.frozen
+class Served:
+    """These requests were answered: their blocks are on the way."""
+
+    peer: PeerId
+    requests: tuple[Request, ...]
+
+
+@attrs.frozen
+class Left:
+    """The connection is over."""
+
+    peer: PeerId
+    reason: str
+
+
+@attrs.frozen
+class PieceVerified:
+    """The piece is what the torrent says, and is in its files. `digests` as asked for by the command."""
+
+    piece: int
+    digests: tuple[bytes, ...] = ()
+
+
+@attrs.frozen
+class PieceFailed:
+    """The piece is not what the torrent says; `digests` has the SHA-1 of each of its blocks."""
+
+    piece: int
+    digests: tuple[bytes, ...]
+
+
+@attrs.frozen
+class Tick:
+    """Some time has passed; sent about once a second."""
+
+
+Event: TypeAlias = (
+    AddressesFound | Connected | DialFailed | Joined | Received | Served | Left | PieceVerified | PieceFailed | Tick
+)

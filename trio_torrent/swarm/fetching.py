@@ -1,0 +1,233 @@
+"""Getting pieces: what peers have, what we ask of whom, what comes of it.
+
+The places of blocks in their pieces' buffers are lent to peers, and two peers must never hold the same one. Hence:
+
+- `Ask` lends only for blocks that were missing, and a block is missing only when nobody holds its place;
+- before a block that was asked of a peer becomes missing, it is withdrawn from that peer (unless the peer is gone, or
+  said itself that the block will not come: its connection has forgotten it then);
+- whoever's copy arrives first, the block is withdrawn from all others before the data is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from random import Random
+
+from trio_torrent.address import Address
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
+from trio_torrent.wire.messages import Have, Interested, NotInterested, Piece, Reject, Request
+
+from .bans import Bans
+from .commands import Ask, Command, Keep, Send, Verify, Withdraw
+from .events import PeerId
+from .peers import Peer
+from .picker import Picker
+from .pipeline import patience, window
+from .rates import Meter
+
+# In the endgame a peer helps out others when it has fewer requests of its own outstanding.
+ENDGAME_WINDOW = 8
+
+# A peer that unchokes us and refuses this often without sending a block in between wastes our time (libtorrent's
+# `max_rejects`).
+MOST_REJECTS = 50
+
+
+class Fetching:
+    """The downloading half of the scheduler."""
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        have: Bitfield,
+        peers: Mapping[PeerId, Peer],
+        do: Callable[[Command], None],
+        *,
+        bans: Bans,
+        random: Random,
+        now: float,
+    ) -> None:
+        self._geometry = geometry
+        self._peers = peers
+        self._do = do
+        self._bans = bans
+        self.picker = Picker(geometry, have, random)
+        self.have = have
+        self.meter = Meter(now)
+        self.wasted = 0  # bytes that came and were of no use
+
+    # -- what they have ----------------------------------------------------------------------------------------------
+
+    def bitfield(self, peer: Peer, pieces: Bitfield) -> None:
+        """The peer has these pieces, all told."""
+        peer.pieces = pieces
+        peer.counted_as_seed = pieces.complete
+        self.picker.availability.joined(pieces)
+        peer.wanted = pieces.without(self.have)
+        self._tell_interest(peer)
+
+    def gained(self, peer: Peer, piece: int) -> None:
+        """The peer has this piece now, too."""
+        if not peer.pieces.add(piece):
+            return
+        self.picker.availability.gained(piece)
+        if piece not in self.have:
+            peer.wanted += 1
+            self._tell_interest(peer)
+
+    def _tell_interest(self, peer: Peer) -> None:
+        if bool(peer.wanted) != peer.we_are_interested:
+            peer.we_are_interested = bool(peer.wanted)
+            self._do(Send(peer.id, (Interested() if peer.wanted else NotInterested(),)))
+
+    # -- asking ------------------------------------------------------------------------------------------------------
+
+    def fill(self, peer: Peer, now: float) -> None:
+        """Ask the peer for as much as it should have outstanding."""
+        if peer.chokes_us or peer.resting or not peer.wanted:
+            return
+        room = self._window(peer) - len(peer.asked)
+        if room <= 0:
+            return
+        requests = self.picker.pick(peer.id, peer.pieces, room)
+        if requests:
+            self._ask(peer, requests, now, lend=True)
+        peer.hungry = len(requests) < room
+        if peer.hungry and not peer.snubbed and len(peer.asked) < ENDGAME_WINDOW:
+            again = self.picker.pick_again(peer.pieces, ENDGAME_WINDOW - len(peer.asked), peer.asked)
+            if again:
+                self._ask(peer, again, now, lend=False)
+
+    def fill_hungry(self, now: float) -> None:
+        """There may be something for those who could take more."""
+        for peer in self._peers.values():
+            if peer.hungry:
+                self.fill(peer, now)
+
+    def _ask(self, peer: Peer, requests: list[Request], now: float, *, lend: bool) -> None:
+        if not peer.asked:
+            peer.last_block = now  # its patience starts with the first request
+        for request in requests:
+            peer.asked[request.piece, request.offset] = now
+        self._do(Ask(peer.id, tuple(requests), lend))
+
+    def _window(self, peer: Peer) -> int:
+        return 1 if peer.snubbed else window(peer.from_them.recent, peer.from_them.total)
+
+    # -- what comes --------------------------------------------------------------------------------------------------
+
+    def block(self, peer: Peer, message: Piece, now: float) -> None:
+        """A block has come; `count` and `fill` are left to the caller, once for all blocks of a chunk."""
+        piece, offset, data = message.piece, message.offset, message.data
+        size = len(data)
+        if peer.asked.pop((piece, offset), None) is None:
+            self.wasted += size
+            return
+        if size != self._length(piece, offset):
+            self._forget(peer, [(piece, offset)])
+            self.wasted += size
+            return
+        peer.last_block = now
+        peer.snubbed = False
+        peer.rejects = 0
+        others, whole = self.picker.arrived(peer.address, piece, offset)
+        if others:
+            self._withdraw_from_others(piece, offset, size)
+        if isinstance(data, bytes):
+            self._do(Keep(piece, offset, data))
+        if whole:
+            self._do(Verify(piece, digests=self.picker.is_suspect(piece)))
+
+    def count(self, peer: Peer, size: int, now: float) -> None:
+        """So many bytes of blocks have come."""
+        peer.from_them.add(size, now)
+        self.meter.add(size, now)
+
+    def _withdraw_from_others(self, piece: int, offset: int, size: int) -> None:
+        for other in self._peers.values():
+            if other.asked.pop((piece, offset), None) is not None:
+                other.hungry = True
+                self._do(Withdraw(other.id, (Request(piece, offset, size),)))
+
+    def verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> frozenset[Address]:
+        """The piece is had: tell everyone. Returns who is convicted of having sent it wrong before."""
+        self.picker.verified(piece)
+        for peer in self._peers.values():
+            self._do(Send(peer.id, (Have(piece),)))
+            if piece in peer.pieces:
+                peer.wanted -= 1
+                self._tell_interest(peer)
+        self.fill_hungry(now)
+        return self._bans.right(piece, digests) if digests else frozenset()
+
+    def failed(self, piece: int, digests: tuple[bytes, ...]) -> frozenset[Address]:
+        """The piece is wrong, and is wanted again. Returns who is convicted; `fill_hungry` is left to the caller."""
+        partial = self.picker.failed(piece)
+        self.wasted += partial.size
+        return self._bans.wrong(piece, partial.givers, digests)
+
+    # -- what does not come ------------------------------------------------------------------------------------------
+
+    def choked(self, peer: Peer, now: float) -> None:
+        """No more from this peer; without the fast extension, what was asked of it is gone (BEP 3)."""
+        peer.chokes_us = True
+        if not peer.fast and peer.asked:
+            self._forget(peer, list(peer.asked))
+            self.fill_hungry(now)
+
+    def unchoked(self, peer: Peer, now: float) -> None:
+        """The peer will answer."""
+        peer.chokes_us = peer.resting = False
+        self.fill(peer, now)
+
+    def rejected(self, peer: Peer, reject: Reject, now: float) -> None:
+        """The peer will not send this block (BEP 6). If it does so unchoked, it rests until the next tick, because it
+        would refuse again; `MOST_REJECTS` are for the caller.
+        """
+        key = reject.piece, reject.offset
+        if peer.asked.pop(key, None) is None:
+            return
+        if self.picker.exclusive(reject.piece):
+            self._withdraw(peer, [other for other in peer.asked if other[0] == reject.piece])
+        self._forget(peer, [key])
+        if not peer.chokes_us:
+            peer.rejects += 1
+            peer.resting = True
+        self.fill_hungry(now)
+
+    def left(self, peer: Peer, now: float) -> None:
+        """The peer is gone, and so is what was asked of it."""
+        self._forget(peer, list(peer.asked))
+        self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
+        self.fill_hungry(now)
+
+    def tick(self, now: float) -> None:
+        """Give what is late to others; try again with those who had nothing to do."""
+        for peer in self._peers.values():
+            if peer.asked and now - peer.last_block > self._patience(peer, now):
+                peer.snubbed = True
+                self._withdraw(peer, list(peer.asked))
+            if peer.resting:
+                peer.resting, peer.hungry = False, True
+        self.fill_hungry(now)
+
+    def _patience(self, peer: Peer, now: float) -> float:
+        average = peer.from_them.total / max(1.0, now - peer.joined)
+        return patience(len(peer.asked), max(peer.from_them.rate(now), average))
+
+    def _withdraw(self, peer: Peer, keys: list[tuple[int, int]]) -> None:
+        """Take back what was asked of a peer that is still there."""
+        if keys:
+            requests = (Request(piece, offset, self._length(piece, offset)) for piece, offset in keys)
+            self._do(Withdraw(peer.id, tuple(requests)))
+            self._forget(peer, keys)
+            peer.hungry = True
+
+    def _length(self, piece: int, offset: int) -> int:
+        return self._geometry.block_size(piece, offset // BLOCK_SIZE)
+
+    def _forget(self, peer: Peer, keys: Iterable[tuple[int, int]]) -> None:
+        for key in keys:
+            peer.asked.pop(key, None)
+            self.picker.release(peer.id, *key)

@@ -1,0 +1,42 @@
+"""How many requests a peer should have outstanding, and when it is late."""
+
+from __future__ import annotations
+
+from trio_torrent.metainfo.geometry import BLOCK_SIZE
+
+
+# With nothing known of a peer, 256 KiB are asked for: 20 ms of a 100 Mbit/s link, 2.5 s of a 1 Mbit/s one.
+FIRST_WINDOW = 16
+
+# A slow peer is asked for little, so that what it holds up at the end is little.
+LEAST_WINDOW = 4
+
+# libtorrent's assumption for peers that do not tell how many requests they queue (its `max_out_request_queue`'s
+# companion default is 250); Transmission queues 512 and drops what is over.
+MOST_WINDOW = 250
+
+# A peer that has never sent a block gets this long for its first (libtorrent's `piece_timeout`).
+FIRST_BLOCK_SECONDS = 20.0
+
+# No request is thought late before this, whatever the rate was, nor waited for longer than the other.
+LEAST_PATIENCE = 5.0
+MOST_PATIENCE = 60.0
+PATIENCE = 3  # times the expected time
+
+
+def window(recent: int, total: int) -> int:
+    """Requests to keep outstanding, from the bytes of the last `SPAN` seconds and in all.
+
+    As many as came in the last two seconds: enough for every link whose delay is under that. While the rate rises this
+    adds one request for each block that comes, which is TCP's slow start and doubles with each round trip.
+    """
+    base = FIRST_WINDOW if total <= FIRST_WINDOW * BLOCK_SIZE or recent > FIRST_WINDOW * BLOCK_SIZE else LEAST_WINDOW
+    return min(MOST_WINDOW, base + recent // BLOCK_SIZE)
+
+
+def patience(outstanding: int, rate: float) -> float:
+    """Seconds without a block after which a peer that owes `outstanding` blocks is late."""
+    if rate <= 0:
+        return FIRST_BLOCK_SECONDS
+    expected = outstanding * BLOCK_SIZE / rate
+    return min(MOST_PATIENCE, max(LEAST_PATIENCE, PATIENCE * expected))

@@ -1,0 +1,333 @@
+"""The one place that decides for a torrent: an event in, commands out, and no waiting in between.
+
+The invariants, which hold after every call of `handle`:
+
+1. A piece is in exactly one state: waiting, in flight, verifying, or had. A block of a piece in flight is in exactly
+   one: missing, asked of somebody, or arrived.
+2. What the picker thinks is asked of a peer, and what the peer's record says was asked of it, are the same.
+3. The place of a block is lent to at most one peer, and to none once the block has arrived.
+4. A peer that chokes us (without the fast extension) owes us nothing: its requests are gone.
+5. We are interested in exactly those who have a piece that we lack.
+6. No unchoked peer idles while it has a missing block that we may ask for.
+7. Nothing is asked for, said or sent to a peer after its `Drop`.
+
+Bounded channels in a circle deadlock (reader, scheduler, writer, and the other side's reader). This is the corner where
+the circle is cut: commands are carried out without waiting, and a peer that does not read what we say is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import attrs
+
+from trio_torrent.address import Address
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.metainfo.geometry import Geometry
+from trio_torrent.wire import messages as wire
+
+from .bans import Bans
+from .candidates import Candidates
+from .commands import Command, Dial, Drop, Finish, Send
+from .events import (
+    AddressesFound,
+    Connected,
+    DialFailed,
+    Event,
+    Joined,
+    Left,
+    PeerId,
+    PieceFailed,
+    PieceVerified,
+    Received,
+    Served,
+    Tick,
+)
+from .fetching import MOST_REJECTS, Fetching
+from .peers import Peer
+from .rates import Meter
+from .serving import Serving
+
+# Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
+KEEP_ALIVE_SECONDS = 100.0
+
+# A peer that says nothing for so long is gone (libtorrent's `peer_timeout`).
+IDLE_SECONDS = 120.0
+
+
+@attrs.frozen
+class Limits:
+    """What one torrent may take."""
+
+    connections: int = 50
+    upload_slots: int = 8
+
+
+@attrs.frozen
+class Swarm:
+    """How the torrent stands, as of one moment. Bytes, and bytes a second."""
+
+    peers: int
+    seeds: int
+    known: int  # addresses
+    half_open: int
+    unchoked_by: int  # peers that would answer us
+    interesting: int  # peers that have something we lack
+    have: int  # pieces
+    arrived: int  # bytes of pieces that are not complete
+    downloaded: int
+    uploaded: int
+    wasted: int
+    down_rate: float
+    up_rate: float
+    banned: int
+
+    @classmethod
+    def nothing(cls) -> Swarm:
+        """Before there is a scheduler."""
+        return cls(**dict.fromkeys((field.name for field in attrs.fields(cls)), 0))
+
+
+class Scheduler:
+    """Decides for one torrent. `have` is what is verified already; it is changed here and nowhere else."""
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        have: Bitfield,
+        *,
+        our_id: bytes,
+        random: Random,
+        now: float,
+        limits: Limits | None = None,
+    ) -> None:
+        self.have = have
+        self._our_id = our_id
+        self._limits = limits or Limits()
+        self._peers: dict[PeerId, Peer] = {}
+        self._commands: list[Command] = []
+        self._bans = Bans()
+        self._candidates = Candidates(random)
+        self._fetching = Fetching(geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now)
+        self._serving = Serving(
+            geometry, have, self._peers, self._do, random=random, slots=self._limits.upload_slots, now=now
+        )
+
+    def __repr__(self) -> str:
+        return f"<Scheduler {self._fetching.picker!r}, {len(self._peers)} peers>"
+
+    def handle(self, event: Event, now: float) -> Sequence[Command]:
+        """What to do about this, in order. `now` is in seconds and never goes back."""
+        self._commands = []
+        match event:
+            case Received() | Served() | Left():
+                self._on_peer(event, now)
+            case PieceVerified(piece, digests):
+                self._on_verified(piece, digests, now)
+            case PieceFailed(piece, digests):
+                self._drop_liars(self._fetching.failed(piece, digests), now)
+                self._fetching.fill_hungry(now)
+            case Joined():
+                self._on_joined(event, now)
+            case Connected() | DialFailed() | AddressesFound():
+                self._on_address(event, now)
+            case Tick():
+                self._on_tick(now)
+        return self._commands
+
+    def _do(self, command: Command) -> None:
+        self._commands.append(command)
+
+    def _on_peer(self, event: Received | Served | Left, now: float) -> None:
+        peer = self._peers.get(event.peer)
+        if peer is None:
+            return  # dropped, while this was on its way
+        match event:
+            case Received(_, messages):
+                self._on_received(peer, messages, now)
+            case Served(_, requests):
+                self._serving.served(peer, requests, now)
+            case Left():
+                self._forget(peer, now)
+
+    # -- peers come and go -------------------------------------------------------------------------------------------
+
+    def _on_joined(self, event: Joined, now: float) -> None:
+        peer = Peer(
+            id=event.peer,
+            address=event.address,
+            remote_id=event.remote_id,
+            fast=event.fast,
+            incoming=event.incoming,
+            joined=now,
+            last_heard=now,
+            last_said=now,
+            pieces=Bitfield(self.have.size),
+            from_them=Meter(now),
+            to_them=Meter(now),
+        )
+        if event.incoming:
+            self._candidates.arrived(event.address)
+        twin = next((other for other in self._peers.values() if other.remote_id == peer.remote_id), None)
+        if twin is not None and self._prefer(peer, twin):
+            self._drop(twin, "connected twice", now)
+            twin = None
+        refusal = "connected twice" if twin is not None else self._why_not(peer)
+        self._peers[peer.id] = peer
+        if refusal:
+            self._drop(peer, refusal, now)
+            return
+        self._candidates.succeeded(event.address)
+        if opening := self._opening(peer):
+            self._do(Send(peer.id, (opening,)))
+
+    def _why_not(self, peer: Peer) -> str | None:
+        if peer.address in self._bans.banned:
+            return "banned"
+        if len(self._peers) >= self._limits.connections:
+            return "too many connections"
+        return None
+
+    def _prefer(self, peer: Peer, twin: Peer) -> bool:
+        """Two connections to one peer, one dialled by each side: both sides keep that of the greater peer id."""
+        ours_is_greater = self._our_id > peer.remote_id
+        return peer.incoming != twin.incoming and peer.incoming != ours_is_greater
+
+    def _opening(self, peer: Peer) -> wire.Message | None:
+        """What says which pieces we have."""
+        if peer.fast and self.have.complete:
+            return wire.HaveAll()
+        if self.have.count:
+            return wire.Bitfield(bytes(self.have))
+        return wire.HaveNone() if peer.fast else None
+
+    def _drop(self, peer: Peer, reason: str, now: float, *, for_good: bool = False) -> None:
+        self._do(Drop(peer.id, reason))
+        self._forget(peer, now, for_good=for_good)
+
+    def _forget(self, peer: Peer, now: float, *, for_good: bool = False) -> None:
+        del self._peers[peer.id]
+        self._fetching.left(peer, now)
+        self._serving.left(peer, now)
+        self._candidates.failed(peer.address, now, for_good=for_good)
+        self._dial(now)
+
+    def _drop_liars(self, liars: frozenset[Address], now: float) -> None:
+        for peer in [peer for peer in self._peers.values() if peer.address in liars]:
+            self._drop(peer, "sent a wrong block", now, for_good=True)
+
+    # -- what peers say ----------------------------------------------------------------------------------------------
+
+    def _on_received(self, peer: Peer, messages: tuple[wire.Message, ...], now: float) -> None:
+        peer.last_heard = now
+        requests: list[wire.Request] = []
+        size = 0
+        for message in messages:
+            if type(message) is wire.Piece:  # nearly all of them, in a download
+                self._fetching.block(peer, message, now)
+                size += len(message.data)
+            elif type(message) is wire.Request:  # nearly all of them, in an upload
+                requests.append(message)
+            else:
+                self._on_message(peer, message, requests, now)
+        if size:
+            self._fetching.count(peer, size, now)
+        if requests:
+            self._serving.requested(peer, requests)
+        self._judge(peer, now)
+        if peer.id in self._peers:
+            self._fetching.fill(peer, now)
+
+    def _on_message(self, peer: Peer, message: wire.Message, requests: list[wire.Request], now: float) -> None:
+        match message:
+            case wire.Choke():
+                self._fetching.choked(peer, now)
+            case wire.Unchoke():
+                self._fetching.unchoked(peer, now)
+            case wire.Interested() | wire.NotInterested():
+                peer.interested = isinstance(message, wire.Interested)
+                self._serving.interest_changed(peer, now)
+            case wire.Have(piece):
+                self._fetching.gained(peer, piece)
+            case wire.Bitfield(bits):
+                self._fetching.bitfield(peer, Bitfield.from_bytes(bits, self.have.size))
+            case wire.HaveAll():
+                self._fetching.bitfield(peer, Bitfield.full(self.have.size))
+            case wire.Cancel():
+                if (request := wire.Request(message.piece, message.offset, message.length)) in requests:
+                    requests.remove(request)
+                self._serving.cancelled(peer, message)
+            case wire.Reject():
+                self._fetching.rejected(peer, message, now)
+            case _:
+                pass  # keep-alives, a DHT port, hints that we may ignore (BEP 6), extensions, what we do not know
+
+    def _judge(self, peer: Peer, now: float) -> None:
+        """Part with a peer that is of no use, or a nuisance."""
+        if self.have.complete and peer.pieces.complete:
+            self._drop(peer, "both have everything", now, for_good=True)
+        elif peer.rejects > MOST_REJECTS:
+            self._drop(peer, "refuses everything", now)
+        elif self._serving.is_nuisance(peer):
+            self._drop(peer, "asks for what is not there", now)
+
+    # -- what the disk says ------------------------------------------------------------------------------------------
+
+    def _on_verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> None:
+        liars = self._fetching.verified(piece, digests, now)
+        self._drop_liars(liars, now)
+        if self.have.complete:
+            self._do(Finish())
+            for peer in list(self._peers.values()):
+                self._judge(peer, now)
+
+    # -- addresses and time ------------------------------------------------------------------------------------------
+
+    def _on_address(self, event: Connected | DialFailed | AddressesFound, now: float) -> None:
+        match event:
+            case Connected(address):
+                self._candidates.connected(address)
+            case DialFailed(address, _, for_good):
+                self._candidates.failed(address, now, for_good=for_good)
+            case AddressesFound(addresses):
+                self._candidates.add(addresses, self._bans.banned)
+        self._dial(now)
+
+    def _dial(self, now: float) -> None:
+        room = self._limits.connections - self._candidates.busy
+        for address in self._candidates.next(now, room=room):
+            self._do(Dial(address))
+
+    def _on_tick(self, now: float) -> None:
+        for peer in list(self._peers.values()):
+            if now - peer.last_heard > IDLE_SECONDS:
+                self._drop(peer, "silent for too long", now)
+            elif now - peer.last_said >= KEEP_ALIVE_SECONDS:
+                peer.last_said = now
+                self._do(Send(peer.id, (wire.KeepAlive(),)))
+        self._fetching.tick(now)
+        self._serving.tick(now)
+        self._dial(now)
+
+    # -- questions ---------------------------------------------------------------------------------------------------
+
+    def snapshot(self, now: float) -> Swarm:
+        """How the torrent stands."""
+        peers = self._peers.values()
+        return Swarm(
+            peers=len(peers),
+            seeds=sum(peer.pieces.complete for peer in peers),
+            known=len(self._candidates),
+            half_open=self._candidates.half_open,
+            unchoked_by=sum(not peer.chokes_us for peer in peers),
+            interesting=sum(peer.wanted > 0 for peer in peers),
+            have=self.have.count,
+            arrived=self._fetching.picker.arrived_bytes,
+            downloaded=self._fetching.meter.total,
+            uploaded=self._serving.meter.total,
+            wasted=self._fetching.wasted,
+            down_rate=self._fetching.meter.rate(now),
+            up_rate=self._serving.meter.rate(now),
+            banned=len(self._bans.banned),
+        )

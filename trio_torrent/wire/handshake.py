@@ -1,0 +1,50 @@
+"""The first 68 bytes of a connection, both ways (BEP 3, "peer protocol"; BEP 10 for the reserved bits)."""
+
+from __future__ import annotations
+
+import attrs
+
+from trio_torrent.errors import ProtocolError
+
+HANDSHAKE_LENGTH = 68
+PROTOCOL = b"\x13BitTorrent protocol"
+
+# The reserved bits, counted as one big-endian integer of 64.
+FAST = 0x04  # BEP 6
+DHT = 0x01  # BEP 5
+EXTENDED = 0x10_0000  # BEP 10
+V2 = 0x10  # BEP 52, the upgrade of a hybrid torrent
+
+
+@attrs.frozen
+class Handshake:
+    """Which torrent, who speaks, and which extensions they know."""
+
+    info_hash: bytes  # 20 bytes: SHA-1, or a truncated SHA-256
+    peer_id: bytes  # 20 bytes (BEP 20)
+    reserved: int = 0
+
+    @property
+    def fast(self) -> bool:
+        """The fast extension is offered (BEP 6). In force when both offer it."""
+        return bool(self.reserved & FAST)
+
+    @property
+    def extended(self) -> bool:
+        """The extension protocol is offered (BEP 10)."""
+        return bool(self.reserved & EXTENDED)
+
+    def __bytes__(self) -> bytes:
+        return PROTOCOL + self.reserved.to_bytes(8) + self.info_hash + self.peer_id
+
+
+def decode_handshake(data: bytes) -> Handshake:
+    """Read 68 bytes. ProtocolError if they are something else's."""
+    if not data.startswith(PROTOCOL) or len(data) != HANDSHAKE_LENGTH:
+        raise ProtocolError("not a BitTorrent handshake")
+    return Handshake(bytes(data[28:48]), bytes(data[48:68]), int.from_bytes(data[20:28]))
+
+
+def may_be_handshake(data: bytes) -> bool:
+    """Whether the first bytes of a stranger can still become a handshake; if not, there is no use in waiting."""
+    return data[: len(PROTOCOL)] == PROTOCOL[: len(data)]
