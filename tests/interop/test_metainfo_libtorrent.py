@@ -8,7 +8,8 @@ from random import Random
 
 import pytest
 
-from tests.metainfo.making import finish
+from tests.metainfo.cases import BAD, ODD
+from tests.metainfo.making import entry, finish, many_files, torrent
 from trio_torrent.bencode import encode
 from trio_torrent.metainfo import Metainfo
 from trio_torrent.metainfo.build import Entry, Version, draft
@@ -74,9 +75,9 @@ def write(folder: Path, entries: list[Entry], contents: dict[tuple[str, ...], by
         file = folder.joinpath("name", *path)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(data)
-    for entry in entries:
-        if entry.symlink:
-            folder.joinpath("name", *entry.path).symlink_to(folder.joinpath("name", *entry.symlink))
+    for link in entries:
+        if link.symlink:
+            folder.joinpath("name", *link.path).symlink_to(folder.joinpath("name", *link.symlink))
 
 
 def paths_by_libtorrent(data: bytes) -> list[tuple[str, int]]:
@@ -108,3 +109,69 @@ def test_same_info_hash(version: Version, tmp_path: Path) -> None:
         assert lt.bdecode(ours).get(b"piece layers") == theirs.get(b"piece layers")
         paths = [("/".join(file.path), file.length) for file in metainfo.files if not file.padding]
         assert paths_by_libtorrent(ours) == paths
+
+
+# Where the verdicts differ, and why ours is what it is.
+TAKEN_HERE = {
+    "v2_pieces_without_files": "without files or a length it is pure v2, where info.pieces means nothing",
+}
+REFUSED_HERE = {
+    "files_no_list": "libtorrent goes on to read a length; other clients do not, and would make another torrent of it",
+    "v2_layers_no_dict": "BEP 52: a torrent with invalid piece layers is not valid",
+    "hybrid_without_pieces": "its v1 half could never be verified",
+}
+OTHER_PATHS = {
+    "duplicate_keys": "libtorrent takes the first of them",
+    "empty_name_multi": "`_` would be the folder of every such torrent",
+    "unicode_case_duplicates": "macOS and Windows would write both to one file",
+    "unicode_form_duplicates": "macOS would write both to one file",
+}
+
+
+@pytest.mark.parametrize("name", [name for name in BAD if name not in REFUSED_HERE])
+def test_refused_by_both(name: str) -> None:
+    with pytest.raises(RuntimeError):
+        lt.load_torrent_buffer(BAD[name][0])
+
+
+@pytest.mark.parametrize("name", REFUSED_HERE)
+def test_refused_here_only(name: str) -> None:
+    lt.load_torrent_buffer(BAD[name][0])
+
+
+@pytest.mark.parametrize("name", [name for name in ODD if name not in TAKEN_HERE | OTHER_PATHS])
+def test_taken_by_both(name: str) -> None:
+    """As the same torrent, of the same files."""
+    data, paths, _ = ODD[name]
+    assert [path for path, _ in paths_by_libtorrent(data)] == [path.partition(" -> ")[0] for path in paths]
+    theirs = lt.load_torrent_buffer(data).ti.info_hashes()
+    ours = Metainfo.from_bytes(data).info_hashes
+    assert (theirs.has_v1(), theirs.has_v2()) == (ours.v1 is not None, ours.v2 is not None)
+    assert theirs.v1.to_bytes() == (ours.v1 or bytes(20))
+    assert theirs.v2.to_bytes() == (ours.v2 or bytes(32))
+
+
+@pytest.mark.parametrize("name", TAKEN_HERE)
+def test_taken_here_only(name: str) -> None:
+    with pytest.raises(RuntimeError):
+        lt.load_torrent_buffer(ODD[name][0])
+
+
+@pytest.mark.parametrize("name", OTHER_PATHS)
+def test_taken_by_both_as_other_files(name: str) -> None:
+    data, paths, _ = ODD[name]
+    assert [path for path, _ in paths_by_libtorrent(data)] != [path.partition(" -> ")[0] for path in paths]
+
+
+def test_names_that_are_no_utf8() -> None:
+    """3000 random names, biased to what begins and goes on a character, become the same for both."""
+    random = Random(8)
+    alphabet = bytes(
+        [*b"ab./", 0x80, 0x9F, 0xA0, 0xAF, 0xBF, 0xC0, 0xC3, 0xE2, 0xED, 0xEF, 0xF0, 0xF4, 0xF8, 0xFC, 0xFF]
+    )
+    for _ in range(30):
+        names = [bytes(random.choices(alphabet, k=random.randint(1, 8))) for _ in range(100)]
+        files = [entry(b"%d" % number, name, length=1) for number, name in enumerate(names)]
+        data = torrent(many_files(*files))
+        ours = ["/".join(file.path) for file in Metainfo.from_bytes(data).files]
+        assert [path for path, _ in paths_by_libtorrent(data)] == ours

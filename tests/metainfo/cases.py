@@ -1,7 +1,7 @@
 """Named torrents, each odd or bad in one way, with what is to become of it.
 
-The names are those under which such torrents are known in the field, so that lists can be compared; the torrents are made
-here.
+The names are those under which such torrents are known in the field, so that lists can be compared; the torrents are
+made here.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ BAD: dict[str, tuple[bytes, str]] = {
     "invalid_piece_len": (torrent(one_file(piece_length=b"16384")), "info.piece length is not an integer"),
     "zero_piece_len": (torrent(one_file(piece_length=0)), "info.piece length is 0, not from 1"),
     "negative_piece_len": (torrent(one_file(piece_length=-BLOCK)), "info.piece length is -16384"),
-    "huge_piece_len": (torrent(one_file(piece_length=MAX_PIECE_LENGTH + 1)), "info.piece length is 536854529, not from 1"),
+    "huge_piece_len": (torrent(one_file(piece_length=MAX_PIECE_LENGTH + 1)), "info.piece length is 536854529, not"),
     # names and lengths
     "no_name": (torrent(one_file(name=None)), "info.name is missing"),
     "bad_name": (torrent(one_file(name=b"..")), "info.name is b'..', which"),
@@ -132,9 +132,9 @@ BAD: dict[str, tuple[bytes, str]] = {
         "info.file tree adds up to 562949953421312",
     ),
     "v2_invalid_pad_file": (torrent(tree_info({b"a": leaf(), b"p": leaf(5, attr=b"p")})), "info.file tree 'p' is pad"),
-    "v2_missing_file_root_invalid_symlink": (
-        torrent(tree_info({b"a": leaf(), b"s": leaf(5, None, attr=b"l")})),
-        "info.file tree 's'.pieces root is missing",
+    "v2_invalid_symlink": (
+        torrent(tree_info({b"a": leaf(), b"s": leaf(0, None, attr=b"l", symlink_path=[5])})),
+        "info.file tree 's'.symlink path has a component",
     ),
     "v2_unordered_files": (
         b"d4:infod9:file treed1:b"
@@ -255,9 +255,9 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
     "backslash_path": (torrent(many_files(entry(b"..\\..\\a"))), ["name/....a"], ""),
     "absolute_filename": (torrent(many_files(entry(b"/etc", b"/passwd"))), ["name/etc/passwd"], ""),
     "drive_filename": (torrent(many_files(entry(b"C:", b"a"))), ["name/C:/a"], ""),
-    "invalid_filename": (torrent(many_files(entry(b"a\xc3(b"))), ["name/a_(b"], ""),
-    "overlong_slash": (torrent(many_files(entry(b"a\xc0\xafb"))), ["name/a__b"], ""),
-    "surrogates": (torrent(many_files(entry(b"a\xed\xa0\x80b"))), ["name/a___b"], ""),
+    "invalid_filename": (torrent(many_files(entry(b"a\xc3(b"))), ["name/a_b"], ""),
+    "overlong_slash": (torrent(many_files(entry(b"a\xc0\xafb"))), ["name/a_b"], ""),
+    "surrogates": (torrent(many_files(entry(b"a\xed\xa0\x80b"))), ["name/a_b"], ""),
     "control_characters": (torrent(many_files(entry(b"a\x1b[31m\n\x7f"))), ["name/a_[31m__"], ""),
     "c1_control_characters": (torrent(many_files(entry("a\u009b31m".encode()))), ["name/a_31m"], ""),
     "reversed_writing": (torrent(many_files(entry("evil\u202efdp.exe".encode()))), ["name/evilfdp.exe"], ""),
@@ -293,7 +293,7 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
     "duplicate_of_folder_later": (
         torrent(many_files(entry(b"d", b"a"), entry(b"D"))), ["name/d/a", "name/D.1"], "or a folder too"
     ),
-    "duplicate_dotfile": (torrent(many_files(entry(b".a"), entry(b".a"))), ["name/.a", "name/.a.1"], "twice"),
+    "duplicate_dotfile": (torrent(many_files(entry(b".a"), entry(b".a"))), ["name/.a", "name/.1.a"], "twice"),
     "duplicate_long_names": (
         torrent(many_files(entry(b"n" * 250 + b".iso"), entry(b"n" * 251 + b".iso"))),
         ["name/" + "n" * 240 + ".iso", "name/" + "n" * 240 + ".1.iso"], "twice",
@@ -375,7 +375,9 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
         torrent(many_files(entry(b"a"), entry(b"l", length=0, attr=b"l", symlink_path=[b"l", b"l"]))),
         ["name/a", "name/l"], "a symbolic link to nothing in the torrent",
     ),
-    "symlink_without_target": (torrent(many_files(entry(b"a", attr=b"l"))), ["name/a"], ""),
+    "symlink_without_target": (
+        torrent(many_files(entry(b"a"), entry(b"b", attr=b"l", length=BLOCK))), ["name/a", "name/b"], "link to nothing"
+    ),
     "file_below_symlink": (
         torrent(many_files(
             entry(b"a"), entry(b"l", length=0, attr=b"l", symlink_path=[b"a"]), entry(b"l", b"x"),
@@ -409,7 +411,7 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
         ["name/a", "name/l -> name/a"], "",
     ),
     "v2_symlink_without_target": (
-        torrent(tree_info({b"a": leaf(), b"l": leaf(0, None, attr=b"l")})), ["name/a", "name/l"], ""
+        torrent(tree_info({b"a": leaf(), b"l": leaf(5, None, attr=b"l")})), ["name/a", "name/l"], "link to nothing"
     ),
     "v2_unordered_around": (b"d8:url-list0:4:info" + encode(tree_info(TWO)) + b"e", ["name/a", "name/b"], ""),
     "v2_most_pieces": (torrent(tree_info({b"a": leaf(MAX_PIECES * BLOCK)})), ["a"], "piece layers misses 1 files"),

@@ -1,7 +1,6 @@
 """The announce task over a fake of HTTP, in virtual time."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
 from random import Random
 
 import attrs
@@ -12,7 +11,7 @@ from trio_torrent.address import Address
 from trio_torrent.bencode import encode
 from trio_torrent.errors import TrackerError
 from trio_torrent.net.http import Local
-from trio_torrent.net.tracker import ANNOUNCE_SECONDS, MAX_ANSWER, STOP_SECONDS, Announcer, announce
+from trio_torrent.net.tracker import ANNOUNCE_SECONDS, MAX_ANSWER, STOP_SECONDS, Announcer, Found, announce
 from trio_torrent.tracker.announce import Announce, AnnounceEvent, Refused, Totals
 from trio_torrent.tracker.query import parse_announce
 from trio_torrent.tracker.tiers import Tiers
@@ -97,7 +96,9 @@ class Torrent:
         self.found.append((trio.current_time(), source))
 
 
-def make(http: FakeHttp, torrent: Torrent, tiers: Sequence[Sequence[str]] | None = None) -> Announcer:
+def make(
+    http: FakeHttp, torrent: Torrent, tiers: Sequence[Sequence[str]] | None = None, found: Found | None = None
+) -> Announcer:
     return Announcer(
         tiers=Tiers(tiers or [[url] for url in http.trackers], random=Random(1)),
         http=http,
@@ -105,7 +106,7 @@ def make(http: FakeHttp, torrent: Torrent, tiers: Sequence[Sequence[str]] | None
         peer_id=b"p" * 20,
         port=6881,
         totals=torrent.totals,
-        found=torrent.take,
+        found=found or torrent.take,
         random=Random(2),
     )
 
@@ -219,8 +220,7 @@ async def test_a_slow_reader_of_addresses_delays_no_announce(nursery, autojump_c
         await trio.sleep_forever()
 
     http = FakeHttp({A: good, B: good})
-    announcer = make(http, torrent)
-    announcer._found = stuck
+    announcer = make(http, torrent, found=stuck)
     nursery.start_soon(announcer.run)
     await trio.sleep(1000)
     assert http.events(A) == http.events(B) == [(0, "started"), (900, "")]
@@ -328,7 +328,7 @@ async def test_a_hostile_url_does_not_break_the_name_of_the_source(nursery, auto
 
 async def test_hundreds_of_trackers_are_announced_to(nursery, autojump_clock, torrent):
     http = FakeHttp({f"http://{number}.example/announce": silent for number in range(120)})
-    nursery.start_soon(partial(make(http, torrent).run))
+    nursery.start_soon(make(http, torrent).run)
     await trio.sleep(1)
     assert http.under_way == 50
     await trio.sleep(2 * ANNOUNCE_SECONDS)

@@ -213,7 +213,7 @@ def answer_or_error(body: bytes) -> Answer | TrackerError:
         return error
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.dictionaries(KEYS, VALUES) | VALUES)
 def test_any_bencode_gives_an_answer_or_a_tracker_error(value):
     match answer_or_error(encode(value)):

@@ -210,12 +210,14 @@ def test_stopped_goes_to_those_that_answered_a_started():
     assert {tracker.state for tracker in tiers.status} == {"stopped"}
 
 
-def test_a_torrent_may_start_again():
-    tiers = make([[A]])
-    tiers.due(0)
+def test_a_torrent_that_starts_again_waits_for_nothing():
+    tiers = make([[A], [B]])
+    assert failed(tiers, 0) == [A, B]
+    assert failed(tiers, 40) == [A, B]
+    assert tiers.next_time() > 50
     tiers.stop()
     tiers.start(50, complete=False)
-    assert said(tiers.due(50)) == [(A, STARTED)]
+    assert said(tiers.due(50)) == [(A, STARTED), (B, STARTED)]
 
 
 def test_a_tracker_id_is_given_back_until_there_is_another():

@@ -17,6 +17,7 @@ from trio_torrent.address import Address
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http, open_http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
 
@@ -119,7 +120,16 @@ async def _start(nursery: trio.Nursery, settings: Settings, workers: Workers, ht
     listeners = await _listen(settings)
     boundary = Boundary()
     random = Random(secrets.randbits(128))
-    shared = Shared(settings, workers, http, make_peer_id(random), port_of(listeners), boundary, random)
+    shared = Shared(
+        settings=settings,
+        workers=workers,
+        http=http,
+        connect=partial(dial, interface=settings.interface),
+        peer_id=make_peer_id(random),
+        port=port_of(listeners),
+        boundary=boundary,
+        random=random,
+    )
     client = Client(nursery, shared)
     reception = Reception(client.find, boundary)
     for listener in listeners:

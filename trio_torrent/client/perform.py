@@ -14,7 +14,7 @@ from trio_torrent.address import Address
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.errors import PeerError, ProtocolError, StorageError
 from trio_torrent.net.boundary import Boundary
-from trio_torrent.net.dial import dial
+from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS, shake_hands
 from trio_torrent.net.peer import PeerConnection
 from trio_torrent.swarm.commands import (
@@ -58,7 +58,7 @@ class Performer:
         store: Store,
         pieces: int,
         handshake: Handshake,
-        interface: str | None,
+        connect: Connect,
         boundary: Boundary,
         reports: Reports,
     ) -> None:
@@ -67,7 +67,7 @@ class Performer:
         self._store = store
         self._pieces = pieces
         self._handshake = handshake
-        self._interface = interface
+        self._connect = connect
         self._boundary = boundary
         self._reports = reports
         self._connections: dict[PeerId, PeerConnection] = {}
@@ -113,7 +113,7 @@ class Performer:
     async def _dial(self, address: Address) -> None:
         with self._boundary.guard("dialling"):
             try:
-                stream = await dial(address, interface=self._interface)
+                stream = await self._connect(address)
             except PeerError as error:
                 await self._inbox.send(DialFailed(address, str(error)))
                 return
@@ -121,7 +121,7 @@ class Performer:
                 await self._inbox.send(Connected(address))
                 await self._greet(stream, address)
 
-    async def _greet(self, stream: trio.SocketStream, address: Address) -> None:
+    async def _greet(self, stream: trio.abc.Stream, address: Address) -> None:
         try:
             theirs, early = await shake_hands(stream, self._handshake)
         except (PeerError, ProtocolError) as error:
@@ -132,13 +132,11 @@ class Performer:
             return
         await self._talk(stream, address, theirs, early, incoming=False)
 
-    async def welcome(self, stream: trio.SocketStream, address: Address, theirs: Handshake, early: bytes) -> None:
+    async def welcome(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:
         """Take over a connection that came in, with its handshake."""
-        if theirs.peer_id == self._handshake.peer_id:
-            raise PeerError("that is ourselves")
         self._nursery.start_soon(self._answer, stream, address, theirs, early)
 
-    async def _answer(self, stream: trio.SocketStream, address: Address, theirs: Handshake, early: bytes) -> None:
+    async def _answer(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:
         with self._boundary.guard("an incoming connection"):
             async with stream:
                 try:
@@ -146,10 +144,11 @@ class Performer:
                         await stream.send_all(bytes(self._handshake))
                 except (trio.TooSlowError, trio.BrokenResourceError):
                     return
-                await self._talk(stream, address, theirs, early, incoming=True)
+                if theirs.peer_id != self._handshake.peer_id:  # else the end that dialled knows now, too
+                    await self._talk(stream, address, theirs, early, incoming=True)
 
     async def _talk(
-        self, stream: trio.SocketStream, address: Address, theirs: Handshake, early: bytes, *, incoming: bool
+        self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes, *, incoming: bool
     ) -> None:
         peer = PeerId(next(_numbers))
         fast = theirs.fast and self._handshake.fast

@@ -24,6 +24,7 @@ from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import StorageError, TorrentError
 from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.dial import Connect
 from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Welcome
 from trio_torrent.net.tracker import Announcer
@@ -54,6 +55,7 @@ class Shared:
     settings: Settings
     workers: Workers
     http: Http
+    connect: Connect
     peer_id: bytes
     port: int
     boundary: Boundary
@@ -209,7 +211,7 @@ class Torrent:
             store=store,
             pieces=self.metainfo.geometry.pieces,
             handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST),
-            interface=settings.interface,
+            connect=self._shared.connect,
             boundary=self._shared.boundary,
             reports=Reports(self._report.send_nowait, self._on_finished, self._fail),
         )

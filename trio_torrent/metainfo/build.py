@@ -137,12 +137,13 @@ def draft(
     MetainfoError where there is nothing to share, too much, or a name that no client would keep. ValueError for a
     piece length that is none.
     """
-    entries = sorted(entries, key=lambda entry: [component.encode() for component in entry.path])
+    entries = list(entries)
+    _check_names(name, entries)
+    entries.sort(key=lambda entry: [component.encode() for component in entry.path])
     size = sum(entry.length for entry in entries)
     piece_length = choose_piece_length(size) if piece_length is None else piece_length
     if not BLOCK_SIZE <= piece_length <= MAX_PIECE_LENGTH or piece_length & (piece_length - 1):
         raise ValueError(f"a piece length of {piece_length}: it is a power of two from {BLOCK_SIZE}")
-    _check_names(name, entries)
     files = _lay_out(name, entries, version, piece_length)
     if version == "2":
         geometry = Geometry.aligned(piece_length, [file.length for file in files])
@@ -164,7 +165,8 @@ def choose_piece_length(size: int) -> int:
 
 def _check_names(name: str, entries: list[Entry]) -> None:
     for component in (name, *(component for entry in entries for component in (*entry.path, *entry.symlink))):
-        if safe_component(component.encode(), windows=False) != component:
+        # A name that the file system has as something other than UTF-8 comes as surrogates, which are not kept either.
+        if safe_component(component.encode(errors="surrogatepass"), windows=False) != component:
             raise MetainfoError(f"{component!r} cannot be a name in a torrent: clients would change it")
     if not entries:
         raise MetainfoError(f"{name!r} has no files")

@@ -60,6 +60,14 @@ def read_components(entry: Fields, key: bytes) -> tuple[bytes, ...]:
     return components
 
 
+def read_target(entry: Fields, root: Path, names: SafeNames) -> Path | None:
+    """Where a symbolic link leads; None if that is not said. Raises MetainfoError."""
+    if b"symlink path" in entry.values:
+        return (*root, *names.path(read_components(entry, b"symlink path")))
+    entry.notes.add(f"{entry.where} is a symbolic link to nothing: left empty")
+    return None
+
+
 def _only_file(info: Fields, name: str) -> File:
     attr = read_attributes(info)
     length = info.require_int(b"length", 0, MAX_LENGTH)
@@ -93,9 +101,8 @@ def _read_file(entry: Fields, name: str, offset: int, names: SafeNames) -> File:
         return File((name, ".pad", str(length)), length, offset, padding=True)
     raw = read_components(entry, b"path.utf-8" if isinstance(entry.values.get(b"path.utf-8"), list) else b"path")
     path = (name, *names.path(raw))
-    if b"l" in attr and b"symlink path" in entry.values:
-        target: Path = (name, *names.path(read_components(entry, b"symlink path")))
-        return File(path, 0, offset, symlink=target, raw_path=raw)
+    if b"l" in attr:
+        return File(path, 0, offset, symlink=read_target(entry, (name,), names), raw_path=raw)
     length = entry.require_int(b"length", 0, MAX_LENGTH)
     padding = b"p" in attr or raw[-1].startswith(BITCOMET_PADDING)
     return File(path, length, offset, padding, b"x" in attr, b"h" in attr, raw_path=raw)

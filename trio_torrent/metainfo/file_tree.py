@@ -8,7 +8,7 @@ from trio_torrent.bencode import Value
 from trio_torrent.errors import MetainfoError
 
 from .fields import Fields, fields_of
-from .file_list import MAX_DIRECTORY_DEPTH, MAX_LENGTH, read_attributes, read_components
+from .file_list import MAX_DIRECTORY_DEPTH, MAX_LENGTH, read_attributes, read_target
 from .files import File
 from .merkle import DIGEST
 from .paths import Path, SafeNames
@@ -90,9 +90,8 @@ def _read_file(entry: Fields, root: Path, raw: tuple[bytes, ...], offset: int, n
     attr = read_attributes(entry)
     if b"p" in attr:
         raise MetainfoError(f"{entry.where} is padding, which v2 has no use for")
-    if b"l" in attr and b"symlink path" in entry.values:
-        target: Path = (*root, *names.path(read_components(entry, b"symlink path")))
-        return File(path, 0, offset, symlink=target, raw_path=raw)
+    if b"l" in attr:
+        return File(path, 0, offset, symlink=read_target(entry, root, names), raw_path=raw)
     length = entry.require_int(b"length", 0, MAX_LENGTH)
     pieces_root = entry.require_bytes(b"pieces root") if length else None
     if pieces_root is not None and (len(pieces_root) != DIGEST or pieces_root == NO_DIGEST):

@@ -21,15 +21,20 @@ MAX_EXTENSION = 9  # bytes, dot included, that are kept of a longer name
 
 # Separators, NUL, and the marks that turn the direction of writing (they make "exe.avi" of "iva.exe"): taken out.
 _REMOVED = re.compile("[/\\\\\x00\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-# Control characters move a terminal's cursor; a lone surrogate was no UTF-8.
-_REPLACED = re.compile("[\x01-\x1f\x7f-\x9f\ud800-\udfff]")
+# Control characters move a terminal's cursor.
+_REPLACED = re.compile("[\x01-\x1f\x7f-\x9f]")
+# What the first byte promises to be one character, whole or not: how libtorrent goes on after what is no UTF-8.
+_SEQUENCE = re.compile(rb"[\0-\x7f]+|[\xc0-\xdf].?|[\xe0-\xef].{0,2}|[\xf0-\xf7].{0,3}|[\xf8-\xfb].{0,4}|.", re.DOTALL)
 _WINDOWS_REPLACED = re.compile('[<>:"|?*]')
 _WINDOWS_DEVICE = re.compile(r"(?i)(con|prn|aux|nul|clock\$|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?")
 
 
 def safe_component(raw: bytes, *, windows: bool = WINDOWS) -> str:
     """One name that is safe in any folder; `_` where nothing is left of it, as of `..` or `/`."""
-    text = raw.decode(errors="surrogateescape")
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = "".join(map(_decoded, _SEQUENCE.findall(raw)))
     if not text.isprintable() or "/" in text or "\\" in text:  # all that is replaced or removed is not printable
         text = _REPLACED.sub("_", _REMOVED.sub("", text))
     if len(text) > CUT_AFTER // 4:  # a character has up to 4 bytes
@@ -37,6 +42,13 @@ def safe_component(raw: bytes, *, windows: bool = WINDOWS) -> str:
     if windows:
         text = _for_windows(text)
     return "_" if text in ("", ".", "..") else text
+
+
+def _decoded(sequence: bytes) -> str:
+    try:
+        return sequence.decode()
+    except UnicodeDecodeError:
+        return "_"
 
 
 class SafeNames(dict[bytes, str]):
@@ -101,8 +113,8 @@ def _folders(paths: list[Path]) -> Iterator[Path]:
 def _numbered(path: Path, number: int, taken: set[str]) -> tuple[Path, int]:
     """The path with the first number from `number` that is free, and the number after it."""
     stem, dot, extension = path[-1].rpartition(".")
-    if not stem:
-        stem, dot, extension = path[-1], "", ""
+    if not dot:
+        stem, extension = extension, ""
     stem = stem.encode()[:CUT_AFTER].decode(errors="ignore")
     while True:
         renamed = (*path[:-1], f"{stem}.{number}{dot}{extension}")

@@ -81,10 +81,11 @@ class Metainfo:
     @classmethod
     def _read(cls, fields: Fields, raw: bytes, head: bytes, tail: bytes) -> Metainfo:
         info = read_info(fields.values[b"info"], raw, fields.notes)
+        v2 = info.info_hashes.v2 is not None
         return cls(
             info=info,
             info_bytes=raw,
-            piece_layers=read_piece_layers(fields, info.layout, info.geometry.piece_length),
+            piece_layers=read_piece_layers(fields, info.layout, info.geometry.piece_length) if v2 else {},
             trackers=read_trackers(fields),
             web_seeds=read_urls(fields, b"url-list"),
             http_seeds=read_urls(fields, b"httpseeds"),

@@ -15,7 +15,9 @@ MAX_WEB_SEEDS = 100  # of each kind; each costs a connection
 MAX_NODES = 100  # DHT nodes; a few are enough to join
 MAX_URL_LENGTH = 2048  # characters; passkeys have a few hundred, and servers refuse more
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://[^\s/?#\x00-\x1f\x7f]+[^\s\x00-\x1f\x7f]*")
+# A scheme, a host, and the rest; nothing that a terminal or an HTTP request would trip over.
+_URL = re.compile(r"(?i)[a-z][a-z0-9+.-]*://(?![/?#])[^\s\x00-\x1f\x7f-\x9f\ud800-\udfff]+")
+_HOST = re.compile(rb"[!-~]{1,255}")  # a name or an address; 255 is the longest name of DNS
 
 
 def clean_url(value: Value | str) -> str | None:
@@ -69,7 +71,7 @@ def read_nodes(fields: Fields) -> tuple[Address, ...]:
     found: dict[Address, None] = {}
     for item in fields.items(b"nodes"):
         match item:
-            case [bytes(host), int(port), *_] if host.isascii() and host and 0 < port < 65536:
+            case [bytes(host), int(port), *_] if _HOST.fullmatch(host) and 0 < port < 65536:
                 found[Address(host.decode(), port)] = None
             case _:
                 fields.notes.add("nodes has what is not a host and a port: left out")

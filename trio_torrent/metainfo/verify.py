@@ -22,7 +22,7 @@ def read_piece_layers(fields: Fields, layout: FileLayout, piece_length: int) -> 
     lengths = {file.pieces_root: file.length for file in layout.files if _needs_layer(file, piece_length)}
     values = fields.require_dict(b"piece layers").values if b"piece layers" in fields.values else {}
     layers = {}
-    for root, layer in values.items() if lengths else ():
+    for root, layer in values.items():
         if root not in lengths:
             raise MetainfoError(f"piece layers has an entry for no file, {root.hex()[:16]}")
         layers[root] = _checked(root, layer, lengths[root], piece_length)

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import trio
 
 from trio_torrent.address import Address
 from trio_torrent.errors import PeerError
+
+Connect: TypeAlias = Callable[[Address], Awaitable[trio.abc.Stream]]
+"""How to get a stream to an address. Raises PeerError with the reason in words."""
 
 CONNECT_SECONDS = 15.0  # libtorrent's `peer_connect_timeout`
 

@@ -49,9 +49,8 @@ Lookup: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]  # host name to IP
 # 32 + 15: zlib finds out by itself whether it is gzip's header or deflate's, and takes the largest window.
 _INFLATED = {"": None, "identity": None, "gzip": 47, "x-gzip": 47, "deflate": 47}
 
-_NAT64 = ipaddress.ip_network(
-    "64:ff9b::/96"
-)  # the last 4 bytes are the IPv4 address that a gateway connects to (RFC 6052)
+# The last 4 bytes are the IPv4 address that a gateway connects to (RFC 6052).
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 class Local(enum.Enum):
@@ -174,7 +173,9 @@ class _Guard(httpcore.AsyncNetworkBackend):
         addresses = await self._addresses(host)
         allowed = [address for address in addresses if self._may_stay or _is_global(address)][:MAX_ADDRESSES]
         if not allowed:
-            raise TrackerError(f"{host}: is on a local address, where only plain {ANNOUNCE_PATH} URLs are contacted")
+            raise TrackerError(
+                f"{host}: is on a local address; unless these are allowed, only trackers are asked there"
+            )
         self.went_out = any(_is_global(address) for address in allowed)
         self._connection = await _connect(self._network, allowed, port)
         return self._connection

@@ -24,7 +24,7 @@ BACKLOG = 128  # connections that the kernel holds for us
 BREATHER_SECONDS = 0.25
 _SCARCE = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
-Welcome = Callable[[trio.SocketStream, Address, Handshake, bytes], Awaitable[None]]
+Welcome = Callable[[trio.abc.Stream, Address, Handshake, bytes], Awaitable[None]]
 """Takes over a connection whose handshake has come, with what came behind it. It must return soon."""
 
 Find = Callable[[bytes], Welcome | None]

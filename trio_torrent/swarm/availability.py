@@ -33,6 +33,10 @@ class Availability:
         """How many pieces wait."""
         return self._waiting
 
+    def waits(self, piece: int) -> bool:
+        """The piece waits to be fetched."""
+        return self._where[piece] != _NOWHERE
+
     def count(self, piece: int) -> int:
         """How many connected peers have the piece."""
         return self._counts[piece] + self._seeds
@@ -89,7 +93,7 @@ class Availability:
         return None
 
     def _move(self, piece: int, by: int) -> None:
-        waits = self._where[piece] != _NOWHERE
+        waits = self.waits(piece)
         if waits:
             self.take(piece)
         self._counts[piece] += by

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 
-
 # With nothing known of a peer, 256 KiB are asked for: 20 ms of a 100 Mbit/s link, 2.5 s of a 1 Mbit/s one.
 FIRST_WINDOW = 16
 

@@ -230,16 +230,17 @@ class Scheduler:
             elif type(message) is wire.Request:  # nearly all of them, in an upload
                 requests.append(message)
             else:
-                self._on_message(peer, message, requests, now)
+                self._serving.requested(peer, requests)  # in the order in which it was said
+                requests = []
+                self._on_message(peer, message, now)
         if size:
             self._fetching.count(peer, size, now)
-        if requests:
-            self._serving.requested(peer, requests)
+        self._serving.requested(peer, requests)
         self._judge(peer, now)
         if peer.id in self._peers:
             self._fetching.fill(peer, now)
 
-    def _on_message(self, peer: Peer, message: wire.Message, requests: list[wire.Request], now: float) -> None:
+    def _on_message(self, peer: Peer, message: wire.Message, now: float) -> None:
         match message:
             case wire.Choke():
                 self._fetching.choked(peer, now)
@@ -255,8 +256,6 @@ class Scheduler:
             case wire.HaveAll():
                 self._fetching.bitfield(peer, Bitfield.full(self.have.size))
             case wire.Cancel():
-                if (request := wire.Request(message.piece, message.offset, message.length)) in requests:
-                    requests.remove(request)
                 self._serving.cancelled(peer, message)
             case wire.Reject():
                 self._fetching.rejected(peer, message, now)

@@ -21,7 +21,7 @@ from .announce import Announce, AnnounceEvent
 from .query import Question
 
 INTERVAL = 120.0  # seconds between regular announces: swarms inside a cluster change quickly and are small
-MIN_INTERVAL = 30.0
+MIN_INTERVAL = 30.0  # seconds: who lacks peers may ask that often
 PATIENCE = 2.5  # intervals of silence until a peer is forgotten: one announce may get lost
 MAX_TORRENTS = 10_000
 MAX_PEERS = 5_000  # of one torrent: with MAX_NUMWANT, one announce costs a few milliseconds at most
@@ -58,13 +58,11 @@ class Registry:
         *,
         random: Random,
         interval: float = INTERVAL,
-        min_interval: float = MIN_INTERVAL,
         max_torrents: int = MAX_TORRENTS,
         max_peers: int = MAX_PEERS,
     ) -> None:
         self._random = random
         self._interval = interval
-        self._min_interval = min_interval
         self._max_torrents = max_torrents
         self._max_peers = max_peers
         self._swarms: dict[bytes, _Swarm] = {}  # the longest silent first
@@ -88,7 +86,7 @@ class Registry:
         seeders = swarm.seeders
         answer: dict[bytes, Value] = {
             b"interval": int(self._interval),
-            b"min interval": int(self._min_interval),
+            b"min interval": int(min(self._interval, MIN_INTERVAL)),
             b"complete": seeders,
             b"incomplete": len(swarm.peers) - seeders,
             b"external ip": ipaddress.ip_address(host).packed,

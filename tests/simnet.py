@@ -1,0 +1,234 @@
+"""A network in virtual time: links with a rate and a delay, and torrents of ours at both ends of them.
+
+Time costs nothing here but traffic costs time, so a mock clock can run whole swarms in milliseconds. Nothing uses a
+thread or a socket: a mock clock would run ahead of a thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from random import Random
+from typing import TypeVar
+
+import attrs
+import outcome
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.client.settings import Settings
+from trio_torrent.client.torrent import Shared, Torrent
+from trio_torrent.disk.workers import Workers
+from trio_torrent.errors import PeerError, ProtocolError, TrackerError
+from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.handshaking import receive_handshake
+from trio_torrent.net.http import Local
+
+T = TypeVar("T")
+
+WINDOW = 256 * 1024  # bytes on their way or unread, after which a sender waits: TCP's part
+
+
+class Host:
+    """One machine: what it sends shares one link."""
+
+    def __init__(self, address: Address, *, up: float = math.inf) -> None:
+        self.address = address
+        self._up = up
+        self._free_at = 0.0
+
+    async def send(self, size: int) -> None:
+        """Take the time that it takes to send so many bytes after those that wait already."""
+        start = max(self._free_at, trio.current_time())
+        self._free_at = start + size / self._up
+        await trio.sleep_until(self._free_at)
+
+
+class _Pipe:
+    """One direction of a connection."""
+
+    def __init__(self, sender: Host, delay: float) -> None:
+        self._sender = sender
+        self._delay = delay
+        self._queue: deque[tuple[float, bytes]] = deque()
+        self._size = 0
+        self._changed = trio.Event()
+        self._sending = trio.Lock()
+        self.closed = False  # by the sender: the end of the stream
+        self.broken = False  # by the receiver
+
+    def change(self) -> None:
+        self._changed.set()
+        self._changed = trio.Event()
+
+    async def send(self, data: bytes) -> None:
+        async with self._sending:
+            await trio.lowlevel.checkpoint()
+            for start in range(0, len(data), WINDOW // 4):
+                chunk = data[start : start + WINDOW // 4]
+                while self._size > WINDOW and not self.broken:
+                    await self._changed.wait()
+                await self._sender.send(len(chunk))
+                if self.broken or self.closed:
+                    raise trio.BrokenResourceError("connection reset")
+                self._queue.append((trio.current_time() + self._delay, chunk))
+                self._size += len(chunk)
+                self.change()
+
+    async def receive(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        while not self._queue:
+            if self.closed:
+                return b""
+            await self._changed.wait()
+        await trio.sleep_until(self._queue[0][0])
+        parts = []
+        while self._queue and self._queue[0][0] <= trio.current_time():
+            parts.append(self._queue.popleft()[1])
+        data = b"".join(parts)
+        self._size -= len(data)
+        self.change()
+        return data
+
+
+class LinkStream(trio.abc.Stream):
+    """One end of a connection."""
+
+    def __init__(self, out: _Pipe, into: _Pipe) -> None:
+        self._out = out
+        self._in = into
+        self._closed = False
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self._closed:
+            raise trio.ClosedResourceError
+        await self._out.send(bytes(data))
+
+    async def wait_send_all_might_not_block(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def receive_some(self, max_bytes: int | None = None) -> bytes:
+        if self._closed:
+            raise trio.ClosedResourceError
+        return await self._in.receive()
+
+    async def aclose(self) -> None:
+        self._closed = True
+        self._out.closed = self._in.broken = True
+        self._out.change()
+        self._in.change()
+        await trio.lowlevel.checkpoint()
+
+
+Handler = Callable[[trio.abc.Stream, Address], Awaitable[None]]
+
+
+class Network:
+    """Who listens where, and connections between them."""
+
+    def __init__(self, nursery: trio.Nursery, *, delay: float = 0.005) -> None:
+        self._nursery = nursery
+        self._delay = delay
+        self._listeners: dict[Address, tuple[Host, Handler]] = {}
+        self._black_holes: set[Address] = set()
+        self.dialled: list[tuple[float, Address]] = []
+
+    def listen(self, host: Host, handler: Handler) -> None:
+        """Whoever connects to the host's address is handed to `handler`, in a task of its own."""
+        self._listeners[host.address] = host, handler
+
+    def swallow(self, address: Address) -> None:
+        """Connecting there never ends."""
+        self._black_holes.add(address)
+
+    def connect_from(self, host: Host) -> Callable[[Address], Awaitable[trio.abc.Stream]]:
+        """How this host connects to others."""
+
+        async def connect(address: Address) -> trio.abc.Stream:
+            self.dialled.append((trio.current_time(), address))
+            if address in self._black_holes:
+                await trio.sleep(15)
+                raise PeerError("timed out")
+            await trio.sleep(self._delay * 2)
+            if address not in self._listeners:
+                raise PeerError("connection refused")
+            other, handler = self._listeners[address]
+            there, back = _Pipe(host, self._delay), _Pipe(other, self._delay)
+            self._nursery.start_soon(handler, LinkStream(back, there), host.address)
+            return LinkStream(there, back)
+
+        return connect
+
+
+class InlineWorkers(Workers):
+    """Does each job at once, where it is submitted."""
+
+    def __init__(self) -> None:
+        self.count = 2
+
+    def submit(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
+        done(outcome.capture(job))
+
+    def stop(self) -> None:
+        pass
+
+
+class NoTracker:
+    """What a torrent without trackers never asks."""
+
+    async def get(self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER) -> bytes:
+        raise TrackerError("there is no tracker here")
+
+
+@attrs.frozen(eq=False)
+class Node:
+    """A torrent of ours on a host of the network."""
+
+    host: Host
+    torrent: Torrent
+    boundary: Boundary
+
+
+def join(
+    network: Network,
+    nursery: trio.Nursery,
+    host: Host,
+    metainfo: Metainfo,
+    save_path: Path,
+    *,
+    peers: list[Address] | None = None,
+    settings: Settings | None = None,
+    seed: int = 0,
+) -> Node:
+    """Start a torrent of ours on this host."""
+    boundary = Boundary()
+    random = Random(f"{host.address} {seed}")
+    shared = Shared(
+        settings=settings or Settings(trackers=False),
+        workers=InlineWorkers(),
+        http=NoTracker(),
+        connect=network.connect_from(host),
+        peer_id=b"-TT0100-" + random.randbytes(12),
+        port=host.address.port,
+        boundary=boundary,
+        random=random,
+    )
+    torrent = Torrent(metainfo, save_path, shared, peers or [])
+
+    async def receive(stream: trio.abc.Stream, address: Address) -> None:
+        try:
+            with trio.fail_after(10):
+                theirs, early = await receive_handshake(stream)
+            welcome = torrent.welcome()
+            if welcome is None or theirs.info_hash != metainfo.info_hashes.wire:
+                raise PeerError("not here")
+            await welcome(stream, address, theirs, early)
+        except (trio.TooSlowError, PeerError, ProtocolError, trio.BrokenResourceError):
+            await trio.aclose_forcefully(stream)
+
+    network.listen(host, receive)
+    nursery.start_soon(torrent.run)
+    return Node(host, torrent, boundary)

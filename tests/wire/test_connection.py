@@ -1,0 +1,285 @@
+"""Bytes in, messages out; blocks land in their places, however the bytes are cut."""
+
+import contextlib
+import itertools
+from collections.abc import Iterable, Sequence
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.strategies_wire import messages
+from trio_torrent.errors import ProtocolError
+from trio_torrent.wire.codec import encode, encode_all
+from trio_torrent.wire.connection import FORESEEN, Connection
+from trio_torrent.wire.messages import (
+    AllowedFast,
+    Bitfield,
+    Choke,
+    Extended,
+    Have,
+    HaveAll,
+    HaveNone,
+    Interested,
+    KeepAlive,
+    Message,
+    Piece,
+    Port,
+    Reject,
+    Request,
+    Suggest,
+    Unchoke,
+    Unknown,
+)
+
+BLOCK = 40
+
+
+def connection(pieces: int | None = 16, fast: bool = True) -> Connection:
+    return Connection(pieces=pieces, fast=fast)
+
+
+def scatter(to: Connection, data: bytes) -> tuple[Message, ...]:
+    """What a socket does: fill the buffers in order, as far as the data goes."""
+    taken = 0
+    for buffer in to.buffers():
+        run = min(len(buffer), len(data) - taken)
+        buffer[:run] = data[taken : taken + run]
+        taken += run
+    assert taken == len(data), "more than there was room for"
+    return to.received(taken)
+
+
+def feed(to: Connection, data: bytes, cuts: Iterable[int]) -> list[Message]:
+    """Feed the data in chunks that end at `cuts`."""
+    edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
+    return [message for start, end in itertools.pairwise(edges) for message in scatter(to, data[start:end])]
+
+
+class Places:
+    """Memory for blocks, and the connection's promise that they land there."""
+
+    def __init__(self, to: Connection, keys: Sequence[tuple[int, int]]) -> None:
+        self.memory = {key: bytearray(b"." * BLOCK) for key in keys}
+        for piece, offset in keys:
+            to.expect(Request(piece, offset, BLOCK), memoryview(self.memory[piece, offset]))
+
+
+def block(piece: int, offset: int) -> Piece:
+    return Piece(piece, offset, bytes([65 + (piece * 7 + offset) % 26]) * BLOCK)
+
+
+# -- ordinary messages -----------------------------------------------------------------------------------------------
+
+
+@given(st.lists(messages, max_size=8), st.lists(st.integers(0, 600), max_size=12))
+def test_any_split_of_the_bytes_gives_the_same_messages(said: list[Message], cuts: list[int]):
+    once = {Bitfield, HaveAll, HaveNone}
+    said = [message for message in said if type(message) not in once]
+    assert feed(connection(None), encode_all(said), cuts) == said
+
+
+@given(st.binary(max_size=200), st.lists(st.integers(0, 200), max_size=5))
+def test_garbage_gives_messages_or_a_protocol_error(data: bytes, cuts: list[int]):
+    with contextlib.suppress(ProtocolError):
+        feed(connection(), data, cuts)
+
+
+def test_chunks_of_a_stream_are_taken_as_well():
+    said = [Unchoke(), Have(3), Interested()]
+    assert list(connection().receive(encode_all(said))) == said
+
+
+def test_an_unknown_message_is_skipped_by_its_length():
+    raw = (6).to_bytes(4) + b"\x63hello"
+    assert connection().receive(raw + encode(Choke())) == (Unknown(0x63, 6), Choke())
+
+
+def test_a_long_unknown_message_arrives_in_pieces():
+    raw = (300_001).to_bytes(4) + b"\x63" + bytes(300_000) + encode(Choke())
+    assert connection().receive(raw) == (Unknown(0x63, 300_001), Choke())
+
+
+@pytest.mark.parametrize("length", [(1 << 20) + 1, 2**32 - 1])
+def test_a_length_out_of_bounds_is_refused_before_anything_is_kept(length: int):
+    with pytest.raises(ProtocolError, match=f"{length} bytes"):
+        connection().receive(length.to_bytes(4) + b"\x07")
+
+
+def test_the_bitfield_of_a_giant_torrent_may_be_longer():
+    pieces = 20_000_000
+    raw = encode(Bitfield(bytes(pieces // 8)))
+    assert connection(pieces).receive(raw) == (Bitfield(bytes(pieces // 8)),)
+
+
+# -- what may come when ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", [Extended(0, b"d1:md1:xi1eee"), Port(1), KeepAlive(), Unknown(99, 1)])
+@pytest.mark.parametrize("second", [Bitfield(bytes(2)), HaveAll(), HaveNone()])
+def test_some_messages_may_come_before_the_bitfield(first: Message, second: Message):
+    assert connection().receive(encode_all([first, second])) == (first, second)
+
+
+@pytest.mark.parametrize("first", [Bitfield(bytes(2)), Have(0), Unchoke(), HaveAll(), Interested()])
+@pytest.mark.parametrize("second", [Bitfield(bytes(2)), HaveAll(), HaveNone()])
+def test_nothing_else_may(first: Message, second: Message):
+    with pytest.raises(ProtocolError, match="unexpected"):
+        connection().receive(encode_all([first, second]))
+
+
+@pytest.mark.parametrize("message", [HaveAll(), HaveNone(), Suggest(1), AllowedFast(1), Reject(1, 2, 3)])
+def test_fast_messages_need_the_fast_extension(message: Message):
+    assert connection(fast=True).receive(encode(message)) == (message,)
+    with pytest.raises(ProtocolError, match="unexpected"):
+        connection(fast=False).receive(encode(message))
+
+
+@pytest.mark.parametrize("message", [Have(16), Suggest(16), AllowedFast(2**32 - 1)])
+def test_a_piece_out_of_range_is_refused(message: Message):
+    with pytest.raises(ProtocolError, match="of 16"):
+        connection().receive(encode(message))
+    assert connection(None).receive(encode(message)) == (message,)  # without the torrent, nobody can know
+
+
+@pytest.mark.parametrize("bits", [b"", bytes(1), bytes(3)])
+def test_a_bitfield_of_the_wrong_length_is_refused(bits: bytes):
+    with pytest.raises(ProtocolError, match="bitfield"):
+        connection().receive(encode(Bitfield(bits)))
+
+
+def test_a_bitfield_with_a_spare_bit_is_refused():
+    assert connection(15).receive(encode(Bitfield(b"\xff\xfe"))) == (Bitfield(b"\xff\xfe"),)
+    with pytest.raises(ProtocolError, match="spare bit"):
+        connection(15).receive(encode(Bitfield(b"\xff\xff")))
+
+
+# -- blocks that we asked for ----------------------------------------------------------------------------------------
+
+KEYS = [(piece, offset) for piece in (0, 1) for offset in (0, BLOCK, 2 * BLOCK)]
+
+streams = st.lists(
+    st.one_of(
+        st.sampled_from([block(*key) for key in KEYS]),
+        st.sampled_from([Have(3), Unchoke(), KeepAlive(), Unknown(77, 9), block(5, 5)]),
+    ),
+    max_size=12,
+)
+
+
+@settings(max_examples=300)
+@given(streams, st.lists(st.integers(0, 900), max_size=20))
+def test_blocks_land_in_their_places_in_any_order_and_any_split(said: list[Message], cuts: list[int]):
+    to = connection()
+    places = Places(to, KEYS)
+    assert feed(to, encode_all(said), cuts) == said
+    came = {(message.piece, message.offset): message for message in said if isinstance(message, Piece)}
+    for key, memory in places.memory.items():
+        if key in came:
+            assert bytes(memory) == bytes(came[key].data), "the first copy is in its place, and stays there"
+
+
+def test_a_block_that_is_foreseen_is_not_copied():
+    to = connection()
+    places = Places(to, KEYS)
+    (message,) = scatter(to, encode(block(0, 0)))
+    assert isinstance(message, Piece)
+    assert isinstance(message.data, memoryview)
+    assert message.data.obj is places.memory[0, 0]
+
+
+def test_a_block_that_nobody_asked_for_brings_its_own_data():
+    (message,) = connection().receive(encode(block(3, 0)))
+    assert isinstance(message, Piece)
+    assert isinstance(message.data, bytes)
+
+
+def test_the_second_copy_of_a_block_does_not_touch_the_first():
+    to = connection()
+    places = Places(to, KEYS[:1])
+    scatter(to, encode(block(0, 0)))
+    (again,) = scatter(to, encode(Piece(0, 0, b"x" * BLOCK)))
+    assert isinstance(again, Piece)
+    assert isinstance(again.data, bytes)
+    assert places.memory[0, 0] == bytes(block(0, 0).data)
+
+
+def test_a_block_of_another_length_than_asked_for_stays_out():
+    to = connection()
+    places = Places(to, KEYS[:1])
+    (message,) = to.receive(encode(Piece(0, 0, b"short")))
+    assert message == Piece(0, 0, b"short")
+    assert isinstance(message, Piece)
+    assert isinstance(message.data, bytes)
+    assert to.receive(encode(block(0, 0))) == (block(0, 0),)  # the place is still lent for the real one
+    assert places.memory[0, 0] == bytes(block(0, 0).data)
+
+
+def test_no_more_blocks_are_foreseen_than_there_are_slots():
+    to = connection(None)
+    Places(to, [(piece, 0) for piece in range(FORESEEN + 5)])
+    assert len(to.buffers()) == 2 * FORESEEN + 1
+    said = [block(piece, 0) for piece in range(FORESEEN + 5)]
+    assert list(to.receive(encode_all(said))) == said
+
+
+# -- places are taken back -------------------------------------------------------------------------------------------
+
+
+@given(st.integers(0, 13 + BLOCK - 1))
+def test_forgetting_leaves_the_place_alone_from_then_on(cut: int):
+    to = connection()
+    places = Places(to, KEYS)
+    raw = encode(block(0, 0))
+    assert (scatter(to, raw[:cut]) if cut else ()) == ()
+    to.forget(Request(0, 0, BLOCK))
+    places.memory[0, 0][:] = b"!" * BLOCK
+    (message,) = scatter(to, raw[cut:])
+    assert message == block(0, 0)
+    assert isinstance(message, Piece)
+    assert isinstance(message.data, bytes)
+    assert places.memory[0, 0] == b"!" * BLOCK
+    assert scatter(to, encode(block(0, BLOCK))) == (block(0, BLOCK),)  # the stream is still in step
+    assert bytes(places.memory[0, BLOCK]) == bytes(block(0, BLOCK).data)
+
+
+def test_a_choke_ends_what_was_asked_for_without_the_fast_extension():
+    for fast, lands in ((False, False), (True, True)):
+        to = connection(fast=fast)
+        places = Places(to, KEYS[:1])
+        to.receive(encode_all([Choke(), block(0, 0)]))
+        assert (places.memory[0, 0] == bytes(block(0, 0).data)) is lands
+
+
+def test_a_reject_ends_one_request():
+    to = connection()
+    places = Places(to, KEYS[:2])
+    to.receive(encode(Reject(0, 0, BLOCK)))
+    places.memory[0, 0][:] = b"." * BLOCK
+    to.receive(encode_all([block(0, 0), block(0, BLOCK)]))
+    assert places.memory[0, 0] == b"." * BLOCK
+    assert places.memory[0, BLOCK] == bytes(block(0, BLOCK).data)
+
+
+@given(st.integers(1, 13 + BLOCK - 1))
+def test_forget_all_leaves_every_place_alone(cut: int):
+    to = connection()
+    places = Places(to, KEYS)
+    raw = encode_all([block(*key) for key in KEYS])
+    scatter(to, raw[:cut])
+    to.forget_all()
+    for memory in places.memory.values():
+        memory[:] = b"!" * BLOCK
+    scatter(to, raw[cut:])
+    assert all(memory == b"!" * BLOCK for memory in places.memory.values())
+
+
+def test_scratch_may_be_shared_by_all_connections():
+    scratch = bytearray(64)
+    one, other = (Connection(pieces=None, fast=True, scratch=scratch) for _ in range(2))
+    raw = encode_all([Have(1), block(9, 9), Have(2)])
+    heard: dict[Connection, list[Message]] = {one: [], other: []}
+    for start in range(0, len(raw), 5):
+        for each in (one, other):
+            heard[each] += scatter(each, raw[start : start + 5])
+    assert heard[one] == heard[other] == [Have(1), block(9, 9), Have(2)]

@@ -1,0 +1,38 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trio_torrent.errors import ProtocolError
+from trio_torrent.wire.handshake import EXTENDED, FAST, Handshake, decode_handshake, may_be_handshake
+
+HASH, PEER = b"h" * 20, b"-TT0100-abcdefghijkl"
+
+
+def test_the_68_bytes():
+    raw = bytes(Handshake(HASH, PEER, FAST | EXTENDED))
+    assert raw == b"\x13BitTorrent protocol" + bytes.fromhex("0000000000100004") + HASH + PEER
+    handshake = decode_handshake(raw)
+    assert handshake == Handshake(HASH, PEER, FAST | EXTENDED)
+    assert handshake.fast
+    assert handshake.extended
+    assert not Handshake(HASH, PEER).fast
+
+
+@given(st.binary(min_size=20, max_size=20), st.binary(min_size=20, max_size=20), st.integers(0, 2**64 - 1))
+def test_round_trip(info_hash: bytes, peer_id: bytes, reserved: int):
+    handshake = Handshake(info_hash, peer_id, reserved)
+    assert decode_handshake(bytes(handshake)) == handshake
+
+
+@pytest.mark.parametrize("raw", [b"", b"\x13BitTorrent protocol", b"GET / HTTP/1.1\r\n" + bytes(52), bytes(68)])
+def test_something_else_is_refused(raw: bytes):
+    with pytest.raises(ProtocolError):
+        decode_handshake(raw)
+
+
+@pytest.mark.parametrize(
+    ("start", "verdict"),
+    [(b"", True), (b"\x13", True), (b"\x13Bit", True), (b"\x13BitTorrent protocol\0\0", True), (b"GET", False)],
+)
+def test_a_stranger_shows_early_what_it_is_not(start: bytes, verdict: bool):
+    assert may_be_handshake(start) is verdict

@@ -1,0 +1,209 @@
+"""The commands and their options, and the one place where errors become exit codes.
+
+Nothing here imports trio or rich: a command's module is imported when it runs.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+from trio_torrent import Address, __version__
+
+from .exits import Exit, complaint, exit_code, explain, leaves
+from .options import (
+    Network,
+    SeedLimits,
+    folder_option,
+    json_option,
+    network_options,
+    option,
+    output_options,
+    peer_options,
+    seed_options,
+)
+from .params import DURATION, SIZE
+
+logger = logging.getLogger("trio_torrent")
+
+EPILOG = (
+    "SOURCE is a .torrent file, - for one on stdin, or the http(s) URL of one. Sizes take K, M and G (powers of "
+    "1024), durations s, m and h. Every option can be given by an environment variable, named TRIO_TORRENT_ and the "
+    "option: TRIO_TORRENT_PORT=6881 is --port 6881. Exit codes: 0 done, 1 a bug, 2 usage, 3 the torrent cannot be "
+    "used, 4 stalled or no usable peer, 5 disk, 6 data does not verify, 130 interrupted."
+)
+
+sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
+torrent = click.argument("source", metavar="TORRENT")
+
+
+@click.group(epilog=EPILOG, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+@option("--debug", is_flag=True, help="Show the tracebacks of bugs.")
+@click.pass_context
+def commands(context: click.Context, debug: bool) -> None:
+    """Download and share by BitTorrent."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Exit.USAGE)
+    logger.handlers = [logging.StreamHandler() if debug else logging.NullHandler()]
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
+
+
+@commands.command()
+@sources
+@folder_option("--output", "-o", help="Where the files go; the current folder by default.")
+@network_options
+@seed_options
+@option("--stall-timeout", type=DURATION, help="Give up when nothing has arrived for so long: 90, 30s, 5m, 2h.")
+@option("--list", "list_files", is_flag=True, help="Show the files and download nothing.")
+@output_options
+def get(
+    sources: tuple[str, ...],
+    output: Path,
+    network: Network,
+    limits: SeedLimits,
+    stall_timeout: float | None,
+    list_files: bool,
+    as_json: bool,
+    quiet: bool,
+) -> Exit:
+    """Download torrents.
+
+    Files that are there already are checked, and only what is missing or wrong is downloaded. Ends when everything is
+    complete and verified, or with --seed-ratio or --seed-time when one of them is reached.
+    """
+    from .follow import Orders, follow
+    from .info import info
+    from .run import run
+    from .source import check_sources
+    from .voice import Voice
+
+    check_sources(sources)
+    if list_files:
+        return run(partial(info, sources, as_json=as_json, all_files=True))
+    orders = Orders(folder=output, network=network, limits=limits, stall_seconds=stall_timeout)
+    return run(partial(follow, sources, orders, Voice(as_json=as_json, quiet=quiet)))
+
+
+@commands.command()
+@torrent
+@folder_option("--data", "-d", exists=True, help="Where the files are; the current folder by default.")
+@network_options
+@seed_options
+@output_options
+def seed(source: str, data: Path, network: Network, limits: SeedLimits, as_json: bool, quiet: bool) -> Exit:
+    """Serve data that is complete.
+
+    It is checked first. Runs until interrupted, or until --seed-ratio or --seed-time is reached.
+    """
+    from .follow import Orders, follow
+    from .run import run
+    from .voice import Voice
+
+    orders = Orders(folder=data, network=network, limits=limits, seed=True)
+    return run(partial(follow, [source], orders, Voice(as_json=as_json, quiet=quiet)))
+
+
+@commands.command()
+@torrent
+@option("--piece", type=click.IntRange(min=0), default=0, metavar="N", help="Of which piece, from 0.")
+@option("--offset", type=click.IntRange(min=0), default=0, metavar="BYTES", help="Where in the piece the block begins.")
+@option(
+    "--length",
+    type=click.IntRange(1, 1 << 14),
+    default=128,
+    show_default=True,
+    metavar="BYTES",
+    help="Of the block, at most 16384.",
+)
+@option(
+    "--sample",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Compare with this file: the torrent's content from its start, or just the block.",
+)
+@peer_options
+@json_option
+def probe(
+    source: str,
+    piece: int,
+    offset: int,
+    length: int,
+    sample: Path | None,
+    peers: tuple[Address, ...],
+    interface: str | None,
+    as_json: bool,
+) -> Exit:
+    """Fetch one block and show each step.
+
+    Announces, dials all peers at once, takes the first that answers the handshake, receives its bitfield, says
+    `interested`, waits for `unchoke`, and requests the block. With --peer, no tracker is asked.
+    """
+    from .probe import Block, Request, probe
+    from .run import run
+
+    request = Request(Block(piece, offset, length), sample, peers, interface)
+    return run(partial(probe, source, request, as_json=as_json))
+
+
+@commands.command()
+@sources
+@option("--list", "list_files", is_flag=True, help="Show all files, however many there are.")
+@json_option
+def info(sources: tuple[str, ...], list_files: bool, as_json: bool) -> Exit:
+    """Show torrents, magnet links and info-hashes."""
+    from .info import info
+    from .run import run
+    from .source import check_sources
+
+    check_sources(sources)
+    return run(partial(info, sources, as_json=as_json, all_files=list_files))
+
+
+@commands.command()
+@option("--size", type=SIZE, default="256M", show_default=True, help="How much data to share.")
+@output_options
+def demo(size: int, as_json: bool, quiet: bool) -> Exit:
+    """Try everything on this machine alone.
+
+    Makes random data and a torrent of it, starts a tracker and two seeders on the loopback interface, downloads from
+    them, compares every byte, and shows the figures. All of it is in a temporary folder that is removed at the end.
+    """
+    from .demo import demo
+    from .run import run
+    from .voice import Voice
+
+    return run(partial(demo, size, Voice(as_json=as_json, quiet=quiet)))
+
+
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """The program: runs a command and exits with its code. `arguments` are the shell's by default."""
+    logger.handlers = [logging.NullHandler()]
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a name must not be an error in any locale
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: Sequence[str] | None) -> Exit:
+    code = Exit.DONE
+    try:
+        # What --help and --version end with is a plain 0.
+        code = Exit(commands.main(arguments, prog_name="trio-torrent", standalone_mode=False))
+    except* (Exception, KeyboardInterrupt) as errors:
+        logger.debug("the errors that ended the command", exc_info=errors)
+        code = min(_told(error) for error in leaves(errors))  # of several, a bug is what must not go unnoticed
+    return code
+
+
+def _told(error: BaseException) -> Exit:
+    code = exit_code(error)
+    if code is not Exit.INTERRUPTED:
+        print(complaint(explain(error)), file=sys.stderr)
+    return code

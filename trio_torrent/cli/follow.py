@@ -1,0 +1,280 @@
+"""Following torrents from their sources to their ends, for `get` and `seed`.
+
+`Follower.run` waits for what the engine tells; `Follower.tick` looks once a second at how the torrent stands, and ends
+what has stalled or seeded enough by cancelling the scope that `run` is in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import attrs
+import trio
+
+from trio_torrent import (
+    Checked,
+    Client,
+    Completed,
+    Failed,
+    FileDone,
+    Overflow,
+    State,
+    Status,
+    StorageError,
+    Torrent,
+    TorrentEvent,
+    open_client,
+)
+
+from .exits import CommandError, Exit, exit_code
+from .lines import Row, finished
+from .options import STOP_SECONDS, Network, SeedLimits
+from .source import load
+from .voice import Voice
+from .words import duration, plural, size
+
+TICK_SECONDS = 1.0  # between progress events, and between looks at what has stalled
+DRAW_SECONDS = 0.25  # between frames of the live display: figures that change faster cannot be read
+
+# Unread events that are kept. They are read as they come, so there is hardly ever more than one.
+EVENTS = 1024
+
+
+@attrs.frozen(kw_only=True)
+class Orders:
+    """What is to be done with each torrent."""
+
+    folder: Path
+    network: Network
+    limits: SeedLimits
+    seed: bool = False  # the data is said to be there, so it is an error if it is not
+    stall_seconds: float | None = None  # give up when nothing has arrived for so long
+
+
+class Stall:
+    """Notices when nothing has arrived for `patience` seconds."""
+
+    def __init__(self, patience: float, now: float) -> None:
+        self._patience = patience
+        self._arrived = 0
+        self._since = now
+
+    def stalled(self, arrived: int, now: float) -> bool:
+        """Told how many bytes have arrived in all: whether it has been no more for too long."""
+        if arrived != self._arrived:
+            self._arrived, self._since = arrived, now
+        return now - self._since >= self._patience
+
+
+class Follower:
+    """One SOURCE of `get` or `seed`."""
+
+    def __init__(self, source: str, orders: Orders, voice: Voice) -> None:
+        self.source = source
+        self.exit = Exit.INTERRUPTED  # unless it comes to another end
+        self._orders = orders
+        self._voice = voice
+        self._scope = trio.CancelScope()
+        self._over = False
+        self._torrent: Torrent | None = None
+        self._started = 0.0
+        self._seeding_since: float | None = None
+        self._stall: Stall | None = None
+
+    @property
+    def row(self) -> Row | None:
+        """For the display, while there is something to see."""
+        if self._torrent is None or self._over:
+            return None
+        return Row(self._torrent.name, self._torrent.status)
+
+    async def run(self, client: Client) -> None:
+        """Until it is over; `exit` then says how it went."""
+        try:
+            with self._scope:
+                await self._follow(client)
+        except (CommandError, StorageError) as error:
+            self._give_up(error)
+        if self._scope.cancelled_caught and self._torrent is not None:
+            with trio.move_on_after(STOP_SECONDS):  # other torrents go on, this one must not
+                await self._torrent.stop()
+
+    def tick(self, now: float) -> None:
+        """Report, and end what has gone on for long enough."""
+        if self._torrent is None or self._over:
+            return
+        status = self._torrent.status
+        self._emit("progress", **_figures(status))
+        if status.state is State.DOWNLOADING and self._has_stalled(status, now):
+            self._give_up(self._stalled(status))
+        elif self._has_seeded_enough(status, now):
+            self._voice.say(f"{self._torrent.name}: seeded enough, {size(status.uploaded)} uploaded")
+            self.exit = Exit.DONE
+            self._end()
+
+    async def _follow(self, client: Client) -> None:
+        torrent = await self._add(client)
+        if torrent is None:
+            return
+        async with torrent.events(EVENTS) as events:
+            async for event in events:
+                self._hear(torrent, event)
+                if self._over:
+                    return
+        raise CommandError(Exit.BUG, f"{torrent.name} has stopped without a reason: this is a bug in trio-torrent")
+
+    async def _add(self, client: Client) -> Torrent | None:
+        """The torrent, or None if another source has brought the same one."""
+        metainfo = await load(self.source)
+        if any(known.metainfo.info_hashes.wire == metainfo.info_hashes.wire for known in client.torrents):
+            self._voice.say(f"{self.source}: the same torrent as another source")
+            self.exit, self._over = Exit.DONE, True
+            return None
+        # A seeder connects to peers only when it is known that there is something to give.
+        peers = () if self._orders.seed else self._orders.network.peers
+        self._torrent = await client.add(metainfo, save_path=self._orders.folder, peers=peers)
+        self._started = trio.current_time()
+        self._emit(
+            "added",
+            name=metainfo.name,
+            info_hash_v1=_hex(metainfo.info_hashes.v1),
+            info_hash_v2=_hex(metainfo.info_hashes.v2),
+            size=metainfo.geometry.size,
+            pieces=metainfo.geometry.pieces,
+            piece_length=metainfo.geometry.piece_length,
+        )
+        return self._torrent
+
+    def _hear(self, torrent: Torrent, event: TorrentEvent) -> None:
+        match event:
+            case Checked(have, pieces):
+                self._checked(torrent, have, pieces)
+            case FileDone(path):
+                self._emit("file-complete", path=path)
+            case Completed():
+                self._complete(torrent)
+            case Overflow() if torrent.status.state is State.SEEDING and self._seeding_since is None:
+                self._complete(torrent)
+            case Failed(error):
+                raise error
+            case _:
+                pass  # pieces and peers come and go
+
+    def _checked(self, torrent: Torrent, have: int, pieces: int) -> None:
+        if have == pieces:
+            self._voice.say(f"{torrent.name}: all {plural(pieces, 'piece')} are there")
+            self._complete(torrent, already=True)
+        elif self._orders.seed:
+            raise CommandError(
+                Exit.UNVERIFIED,
+                f"{torrent.name}: only {have} of {pieces} pieces in {self._orders.folder} are good; "
+                f"`trio-torrent get -o {self._orders.folder}` fetches the rest",
+            )
+        elif have:
+            self._voice.say(f"{torrent.name}: {have} of {plural(pieces, 'piece')} are there already")
+
+    def _complete(self, torrent: Torrent, *, already: bool = False) -> None:
+        status, now = torrent.status, trio.current_time()
+        seconds = now - self._started
+        if not already:
+            self._voice.say(finished(torrent.name, status, seconds))
+        self._emit("complete", seconds=round(seconds, 3), downloaded=status.downloaded, wasted=status.wasted)
+        if not self._orders.seed:
+            self.exit = Exit.DONE
+        if self._orders.seed or self._orders.limits:
+            self._seeding_since = now
+            torrent.add_peers(self._orders.network.peers if self._orders.seed else ())
+        else:
+            self._over = True  # the engine keeps seeding while other torrents go on
+
+    def _has_stalled(self, status: Status, now: float) -> bool:
+        if self._orders.stall_seconds is None:
+            return False
+        if self._stall is None:
+            self._stall = Stall(self._orders.stall_seconds, now)
+        return self._stall.stalled(status.downloaded, now)
+
+    def _has_seeded_enough(self, status: Status, now: float) -> bool:
+        return self._seeding_since is not None and self._orders.limits.reached(
+            uploaded=status.uploaded, size=status.total, seconds=now - self._seeding_since
+        )
+
+    def _stalled(self, status: Status) -> CommandError:
+        reason = status.reason or "waiting for data"
+        self._emit("stalled", reason=reason)
+        name = self._torrent.name if self._torrent is not None else self.source
+        waited = duration(self._orders.stall_seconds or 0)
+        return CommandError(Exit.STALLED, f"{name}: nothing has arrived for {waited}: {reason}")
+
+    def _give_up(self, error: CommandError | StorageError) -> None:
+        self._voice.fail(error, source=self.source)
+        self.exit = exit_code(error)
+        self._end()
+
+    def _end(self) -> None:
+        self._over = True
+        self._scope.cancel()
+
+    def _emit(self, event: str, **fields: object) -> None:
+        """Every event says which torrent it is about."""
+        assert self._torrent is not None
+        hashes = self._torrent.metainfo.info_hashes
+        self._voice.emit(event, info_hash=_hex(hashes.v1 or hashes.v2), **fields)
+
+
+async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt: trio.CancelScope) -> Exit:
+    """All sources in one client, until the last of them is over."""
+    followers = [Follower(source, orders, voice) for source in sources]
+    async with open_client(orders.network.settings()) as client:
+        if orders.network.port not in (0, client.port):
+            voice.say(f"port {orders.network.port} is taken: peers reach us at {client.port}")
+        with interrupt, voice.progress():
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(_clock, followers, voice)
+                async with trio.open_nursery() as running:
+                    for follower in followers:
+                        running.start_soon(follower.run, client)
+                nursery.cancel_scope.cancel()
+    if client.unexpected:
+        voice.fail(CommandError(Exit.BUG, f"{client.unexpected} errors were bugs in trio-torrent; --debug shows them"))
+    return together([follower.exit for follower in followers])
+
+
+def together(codes: Sequence[Exit]) -> Exit:
+    """The exit code of several: an interruption, or the first failure."""
+    if Exit.INTERRUPTED in codes:
+        return Exit.INTERRUPTED
+    return next((code for code in codes if code is not Exit.DONE), Exit.DONE)
+
+
+async def _clock(followers: Sequence[Follower], voice: Voice) -> None:
+    tick_at = trio.current_time()
+    while True:
+        now = trio.current_time()
+        if now >= tick_at:
+            tick_at = now + TICK_SECONDS
+            for follower in followers:
+                follower.tick(now)
+        voice.show([row for follower in followers if (row := follower.row) is not None], now)
+        await trio.sleep(DRAW_SECONDS)
+
+
+def _figures(status: Status) -> dict[str, object]:
+    """The fields of a progress event. Bytes, and whole bytes a second."""
+    return {
+        "state": status.state.value,
+        "done": status.done,
+        "total": status.total,
+        "downloaded": status.downloaded,
+        "uploaded": status.uploaded,
+        "down_rate": round(status.down_rate),
+        "up_rate": round(status.up_rate),
+        "peers": status.peers,
+        "seeds": status.seeds,
+        "reason": status.reason,
+    }
+
+
+def _hex(digest: bytes | None) -> str | None:
+    return digest.hex() if digest is not None else None

@@ -1,0 +1,179 @@
+"""`info`: what a torrent or a link says about itself."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import trio
+
+from trio_torrent import InfoHashes, Magnet, MagnetError, Metainfo
+
+from .exits import CommandError, Exit, complaint
+from .source import Kind, kind_of, load, unusable
+from .words import clean, plural, size
+
+FEW_FILES = 20  # so many are shown unless all are asked for: a screen of 24 lines
+
+_LABEL_WIDTH = 14  # characters; the longest label, and a blank
+
+
+async def info(sources: Sequence[str], interrupt: trio.CancelScope, *, as_json: bool, all_files: bool) -> Exit:
+    """Show each source. One that cannot be read is said to be so, and the rest go on."""
+    code = Exit.INTERRUPTED
+    with interrupt:
+        results = [await _show(source, as_json=as_json, all_files=all_files) for source in sources]
+        code = next((result for result in results if result is not Exit.DONE), Exit.DONE)
+    return code
+
+
+async def _show(source: str, *, as_json: bool, all_files: bool) -> Exit:
+    try:
+        found = await _read(source)
+    except CommandError as error:
+        if as_json:
+            print(json.dumps({"source": source, "error": str(error)}), flush=True)
+        print(complaint(str(error)), file=sys.stderr, flush=True)
+        return error.code
+    if as_json:
+        print(json.dumps({"source": source, **fields(found)}), flush=True)
+    else:
+        print("\n".join(describe(found, all_files=all_files)), end="\n\n", flush=True)
+    return Exit.DONE
+
+
+async def _read(source: str) -> Metainfo | Magnet:
+    if kind_of(source) is not Kind.MAGNET:
+        return await load(source)
+    try:
+        return Magnet.parse(source)
+    except MagnetError as error:
+        raise unusable(source, error) from error
+
+
+def fields(found: Metainfo | Magnet) -> dict[str, object]:
+    """For programs. What a link does not say is null."""
+    return _torrent_fields(found) if isinstance(found, Metainfo) else _magnet_fields(found)
+
+
+def _torrent_fields(torrent: Metainfo) -> dict[str, object]:
+    return {
+        **_identity(torrent.name, torrent.info_hashes),
+        "piece_length": torrent.geometry.piece_length,
+        "pieces": torrent.geometry.pieces,
+        "size": torrent.geometry.size,
+        "files": [{"path": path, "length": length} for path, length in _files(torrent)],
+        "trackers": torrent.trackers,
+        "web_seeds": [*torrent.web_seeds, *torrent.http_seeds],
+        "private": torrent.private,
+        "comment": torrent.comment,
+        "created_by": torrent.created_by,
+        "creation_date": torrent.creation_date,
+        "warnings": torrent.warnings,
+        "magnet": str(torrent.magnet),
+    }
+
+
+def _magnet_fields(magnet: Magnet) -> dict[str, object]:
+    unknown = ("piece_length", "pieces", "size", "files", "private", "comment", "created_by", "creation_date")
+    return {
+        **_identity(magnet.name, magnet.info_hashes),
+        **dict.fromkeys(unknown),
+        "trackers": [[url] for url in magnet.trackers],
+        "web_seeds": magnet.web_seeds,
+        "peers": [str(peer) for peer in magnet.peers],
+        "warnings": [],
+        "magnet": str(magnet),
+    }
+
+
+def _identity(name: str, hashes: InfoHashes) -> dict[str, object]:
+    return {
+        "name": name,
+        "info_hash_v1": hashes.v1.hex() if hashes.v1 else None,
+        "info_hash_v2": hashes.v2.hex() if hashes.v2 else None,
+        "version": _version(hashes),
+    }
+
+
+def _version(hashes: InfoHashes) -> str:
+    if hashes.v1 and hashes.v2:
+        return "hybrid"
+    return "1" if hashes.v1 else "2"
+
+
+def _files(torrent: Metainfo) -> Iterator[tuple[str, int]]:
+    """Path and length of each file that is one; padding is not."""
+    return (("/".join(file.path), file.length) for file in torrent.files if not file.padding)
+
+
+def describe(found: Metainfo | Magnet, *, all_files: bool = False) -> Iterator[str]:
+    """For people, line by line, safe for a terminal."""
+    lines = _torrent_lines(found, all_files) if isinstance(found, Metainfo) else _magnet_lines(found)
+    return map(clean, lines)
+
+
+def _torrent_lines(torrent: Metainfo, all_files: bool) -> Iterator[str]:
+    yield from _identity_lines(torrent.name, torrent.info_hashes)
+    yield _line("size", f"{size(torrent.geometry.size)} ({torrent.geometry.size} bytes)")
+    yield _line("pieces", f"{torrent.geometry.pieces} x {size(torrent.geometry.piece_length)}")
+    for number, tier in enumerate(torrent.trackers, 1):
+        for url in tier:
+            yield _line(f"tracker {number}", url)
+    for url in (*torrent.web_seeds, *torrent.http_seeds):
+        yield _line("web seed", url)
+    if torrent.private:
+        yield _line("private", "yes: peers come from its trackers only")
+    yield from _optional("comment", torrent.comment)
+    yield from _optional("created by", torrent.created_by)
+    yield from _optional("created on", when(torrent.creation_date))
+    yield from (_line("warning", warning) for warning in torrent.warnings)
+    yield _line("magnet", str(torrent.magnet))
+    yield from _file_lines(list(_files(torrent)), all_files)
+
+
+def _file_lines(files: list[tuple[str, int]], all_files: bool) -> Iterator[str]:
+    yield _line("files", str(len(files)))
+    shown = files if all_files else files[:FEW_FILES]
+    digits = len(str(len(shown)))
+    for number, (path, length) in enumerate(shown, 1):
+        yield f"  {number:>{digits}}  {size(length):>10}  {path}"
+    if len(shown) < len(files):
+        yield f"  and {plural(len(files) - len(shown), 'more file')}; --list shows all"
+
+
+def _magnet_lines(magnet: Magnet) -> Iterator[str]:
+    yield from _identity_lines(magnet.name, magnet.info_hashes)
+    yield from (_line("tracker", url) for url in magnet.trackers)
+    yield from (_line("web seed", url) for url in magnet.web_seeds)
+    yield from (_line("peer", str(peer)) for peer in magnet.peers)
+    yield _line("magnet", str(magnet))
+
+
+def _identity_lines(name: str, hashes: InfoHashes) -> Iterator[str]:
+    yield from _optional("name", name)
+    for version, digest in (("v1", hashes.v1), ("v2", hashes.v2)):
+        if digest is not None:
+            yield _line(f"info-hash {version}", digest.hex())
+    yield _line("version", _version(hashes))
+
+
+def when(seconds: int | None) -> str:
+    """A time since 1970 in UTC; nothing if there is none, the number itself if no calendar has it."""
+    if seconds is None:
+        return ""
+    try:
+        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%d %H:%M} UTC"
+    except (ValueError, OverflowError, OSError):
+        return str(seconds)
+
+
+def _optional(label: str, text: str) -> Iterator[str]:
+    if text:
+        yield _line(label, text)
+
+
+def _line(label: str, text: str) -> str:
+    return f"{label:<{_LABEL_WIDTH}}{text}"

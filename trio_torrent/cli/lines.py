@@ -1,0 +1,66 @@
+"""A torrent's state in one line. Plain functions of values."""
+
+from __future__ import annotations
+
+import attrs
+
+from trio_torrent import State, Status
+
+from .words import duration, percent, plural, rate, size
+
+LONGEST = 99 * 86400  # seconds; an estimate beyond it is no estimate
+
+
+@attrs.frozen
+class Row:
+    """A torrent as the progress display sees it."""
+
+    name: str
+    status: Status
+
+
+def time_left(status: Status) -> float | None:
+    """Seconds until the torrent is complete at the present rate; None if that cannot be said."""
+    if status.down_rate <= 0 or status.done >= status.total:
+        return None
+    seconds = (status.total - status.done) / status.down_rate
+    return seconds if seconds < LONGEST else None
+
+
+def progress(row: Row) -> str:
+    """A torrent in one line, for logs."""
+    return f"{row.name}: {_amount(row.status)}, {activity(row.status)}"
+
+
+def _amount(status: Status) -> str:
+    if status.state is State.CHECKING:
+        return percent(status.checked, status.pieces)
+    return f"{percent(status.done, status.total)} of {size(status.total)}"
+
+
+def activity(status: Status) -> str:
+    """What is going on with it, or why nothing is."""
+    match status.state:
+        case State.CHECKING:
+            return f"checking, {status.checked} of {plural(status.pieces, 'piece')}"
+        case State.DOWNLOADING:
+            return status.reason or _downloading(status)
+        case State.SEEDING:
+            return f"seeding, up {rate(status.up_rate)}, {size(status.uploaded)} in all, {plural(status.peers, 'peer')}"
+        case State.FAILED | State.STOPPED:
+            return status.state.value
+
+
+def _downloading(status: Status) -> str:
+    traffic = f"down {rate(status.down_rate)}, up {rate(status.up_rate)}, {plural(status.peers, 'peer')}"
+    left = time_left(status)
+    return f"{traffic}, {duration(left)} left" if left is not None else traffic
+
+
+def finished(name: str, status: Status, seconds: float) -> str:
+    """The summary of a download that came to its end."""
+    average = rate(status.downloaded / seconds) if seconds > 0 else "at once"
+    return (
+        f"{name}: complete, {size(status.total)} in {duration(seconds)}, "
+        f"{average} on average, {size(status.wasted)} wasted"
+    )

@@ -1,0 +1,158 @@
+"""The options that commands share. Each can be given by an environment variable, too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+import click
+
+from .params import DURATION, INTERFACE, PEER, RATIO
+
+if TYPE_CHECKING:
+    from trio_torrent import Address, Settings
+
+    from .exits import Exit
+
+# Leaving takes at most this long: someone who pressed Ctrl-C is waiting, and a tracker that does not answer within
+# a second or two will have to forget us by itself.
+STOP_SECONDS = 1.5
+
+DEFAULT_PORT = 6881  # where people's routers forward to by habit
+DEFAULT_PEERS = 50
+
+_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
+_Decorator = Callable[[_Decorated], _Decorated]
+
+
+@attrs.frozen(kw_only=True)
+class Network:
+    """How to reach peers, as asked for."""
+
+    peers: tuple[Address, ...] = ()
+    port: int = DEFAULT_PORT
+    interface: str | None = None
+    max_peers: int = DEFAULT_PEERS
+    trackers: bool = True
+
+    def settings(self) -> Settings:
+        """The same for a client."""
+        from trio_torrent import Settings
+
+        return Settings(
+            port=self.port,
+            interface=self.interface,
+            connections=self.max_peers,
+            trackers=self.trackers,
+            stop_seconds=STOP_SECONDS,
+        )
+
+
+@attrs.frozen(kw_only=True)
+class SeedLimits:
+    """When to stop seeding: at the first limit that is reached, or never."""
+
+    ratio: float | None = None  # bytes uploaded to bytes of the torrent
+    seconds: float | None = None
+
+    def __bool__(self) -> bool:
+        return self.ratio is not None or self.seconds is not None
+
+    def reached(self, *, uploaded: int, size: int, seconds: float) -> bool:
+        """Whether it is enough, after so many bytes and seconds of seeding."""
+        enough = self.ratio is not None and uploaded >= self.ratio * size
+        return enough or (self.seconds is not None and seconds >= self.seconds)
+
+
+def option(*names: str, **attributes: Any) -> _Decorator[Any]:  # noqa: ANN401 - whatever click takes
+    """An option that `TRIO_TORRENT_` and its long name stand for in the environment."""
+    long = max(names, key=len).removeprefix("--")
+    return click.option(*names, envvar=f"TRIO_TORRENT_{long.replace('-', '_').upper()}", **attributes)
+
+
+def peer_options(command: _Decorated) -> _Decorated:
+    """For commands that only connect."""
+    return _all_of(
+        option("--peer", "peers", type=PEER, multiple=True, help="Connect to this peer at once. Repeatable."),
+        option("--interface", type=INTERFACE, help="Local IP address to listen on and to connect from."),
+    )(command)
+
+
+def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """For commands that take part in a swarm. They arrive as one `network`."""
+
+    @wraps(command)
+    def collect(
+        *,
+        peers: tuple[Address, ...],
+        interface: str | None,
+        port: int,
+        max_peers: int,
+        no_trackers: bool,
+        **others: Any,  # noqa: ANN401
+    ) -> Exit:
+        network = Network(peers=peers, interface=interface, port=port, max_peers=max_peers, trackers=not no_trackers)
+        return command(network=network, **others)
+
+    return _all_of(
+        peer_options,
+        option(
+            "--port",
+            type=click.IntRange(0, 65535),
+            default=DEFAULT_PORT,
+            show_default=True,
+            metavar="N",
+            help="TCP port for peers to reach us at; 0 takes any that is free.",
+        ),
+        option(
+            "--max-peers",
+            type=click.IntRange(min=1),
+            default=DEFAULT_PEERS,
+            show_default=True,
+            metavar="N",
+            help="Connections for each torrent.",
+        ),
+        option("--no-trackers", is_flag=True, help="Announce to no tracker."),
+    )(collect)
+
+
+def seed_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """For commands that may go on seeding. They arrive as one `limits`."""
+
+    @wraps(command)
+    def collect(*, seed_ratio: float | None, seed_time: float | None, **others: Any) -> Exit:  # noqa: ANN401
+        return command(limits=SeedLimits(ratio=seed_ratio, seconds=seed_time), **others)
+
+    return _all_of(
+        option("--seed-ratio", type=RATIO, help="Seed until R times the torrent's size has been uploaded."),
+        option("--seed-time", type=DURATION, help="Seed for so long: 90, 30s, 5m, 2h."),
+    )(collect)
+
+
+def output_options(command: _Decorated) -> _Decorated:
+    """How to tell."""
+    return _all_of(
+        json_option,
+        option("--quiet", "-q", is_flag=True, help="No progress, errors only."),
+    )(command)
+
+
+json_option = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, sizes in bytes.")
+
+
+def folder_option(*names: str, help: str, exists: bool = False) -> _Decorator[Any]:
+    """A folder, the current one by default."""
+    kind = click.Path(file_okay=False, exists=exists, path_type=Path)
+    return option(*names, type=kind, default=Path(), help=help, metavar="DIR")
+
+
+def _all_of(*decorators: _Decorator[Any]) -> _Decorator[Any]:
+    def decorate(command: _Decorated) -> _Decorated:
+        for decorator in reversed(decorators):
+            command = decorator(command)
+        return command
+
+    return decorate

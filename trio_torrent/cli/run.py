@@ -1,0 +1,44 @@
+"""Where trio is started, and where Ctrl-C and SIGTERM arrive.
+
+The first signal cancels the scope that the command was given: it ends what it does there, tells the trackers, and
+returns. The second leaves at once, for whoever does not want to wait for that.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeAlias
+
+import trio
+
+from .exits import Exit
+
+Command: TypeAlias = Callable[[trio.CancelScope], Awaitable[Exit]]
+"""Does what was asked for, with all that may be interrupted inside the scope."""
+
+
+def run(command: Command) -> Exit:
+    """Run a command to its end. Raises what it raises, in exception groups as it comes."""
+    return trio.run(_supervise, command)
+
+
+async def _supervise(command: Command) -> Exit:
+    interrupt = trio.CancelScope()
+    with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_watch, signals, interrupt)
+            code = await command(interrupt)
+            nursery.cancel_scope.cancel()
+    return code
+
+
+async def _watch(signals: AsyncIterator[int], interrupt: trio.CancelScope) -> None:
+    async for _ in signals:
+        if interrupt.cancel_called:
+            sys.stderr.flush()
+            os._exit(Exit.INTERRUPTED)  # neither worker threads nor trackers are waited for
+        interrupt.cancel()
+        print("\ntrio-torrent: stopping (once more to leave at once)", file=sys.stderr)

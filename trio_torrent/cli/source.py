@@ -1,0 +1,99 @@
+"""What a SOURCE is, and the torrent it stands for."""
+
+from __future__ import annotations
+
+import enum
+import os
+import sys
+import tempfile
+
+import trio
+
+from trio_torrent import Magnet, MagnetError, Metainfo, Settings, TorrentError, open_client
+
+from .exits import CommandError, Exit, explain
+
+MAX_TORRENT_SIZE = 10 << 20  # bytes that are read of a file; `Metainfo` refuses larger ones, too
+
+
+class Kind(enum.Enum):
+    """How a SOURCE is written."""
+
+    FILE = enum.auto()
+    STDIN = enum.auto()
+    URL = enum.auto()
+    MAGNET = enum.auto()  # or a bare info-hash
+
+
+def kind_of(source: str) -> Kind:
+    """A file of the name wins over an info-hash that looks the same."""
+    if source == "-":
+        return Kind.STDIN
+    if source.lower().startswith(("http://", "https://")):
+        return Kind.URL
+    if source.lower().startswith("magnet:"):
+        return Kind.MAGNET
+    return Kind.MAGNET if not os.path.exists(source) and _is_info_hash(source) else Kind.FILE
+
+
+def _is_info_hash(text: str) -> bool:
+    try:
+        Magnet.parse(text)
+    except MagnetError:
+        return False
+    return True
+
+
+def check_sources(sources: tuple[str, ...]) -> None:
+    """Refuse what no command can mean."""
+    if sources.count("-") > 1:
+        raise CommandError(Exit.USAGE, "stdin (-) can be read only once")
+
+
+async def load(source: str) -> Metainfo:
+    """The torrent of a file, stdin or URL. Raises CommandError for whatever is wrong with it."""
+    try:
+        match kind_of(source):
+            case Kind.URL:
+                return await _fetch(source)
+            case Kind.MAGNET:
+                Magnet.parse(source)  # one that is wrong should be said to be wrong
+                raise CommandError(
+                    Exit.INVALID, f"{source}: magnet links and info-hashes cannot be downloaded yet; use its .torrent"
+                )
+            case Kind.STDIN:
+                return Metainfo.from_bytes(await _read(sys.stdin.fileno()))
+            case Kind.FILE:
+                return Metainfo.from_bytes(await _read(source))
+    except (TorrentError, OSError) as error:
+        raise unusable(source, error) from error
+
+
+def unusable(source: str, error: TorrentError | OSError) -> CommandError:
+    """The error of a source, with its name in front."""
+    name = "stdin" if source == "-" else source
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else explain(error)
+    return CommandError(Exit.INVALID, f"{name}: {reason}")
+
+
+async def _read(file: str | int) -> bytes:
+    """No more of it than a torrent may have. Whoever sits at a pipe that brings nothing can still press Ctrl-C."""
+
+    def read() -> bytes:
+        # Not sys.stdin, whose lock a thread that was left behind would hold when the interpreter ends.
+        with open(file, "rb", closefd=isinstance(file, str)) as stream:
+            return stream.read(MAX_TORRENT_SIZE + 1)
+
+    return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
+
+
+async def _fetch(url: str) -> Metainfo:
+    """Only a client fetches. This one asks no tracker, and ends as soon as it knows the torrent."""
+    failure: TorrentError | None = None
+    with tempfile.TemporaryDirectory() as folder:
+        async with open_client(Settings(port=0, interface="127.0.0.1", trackers=False)) as client:
+            try:
+                return (await client.add(url, save_path=folder)).metainfo
+            except TorrentError as error:  # caught here, as it would leave the client inside a group
+                failure = error
+    raise failure

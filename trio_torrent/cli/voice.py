@@ -1,0 +1,50 @@
+"""What a command tells: events for programs on stdout, words for people on stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from .display import LogScreen, Screen, Silent, open_screen
+from .exits import complaint, exit_code, explain
+from .lines import Row
+
+
+class Voice:
+    """Each thing is told twice: with `emit` to programs, who see it with --json, and with `say` to people."""
+
+    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+        self._as_json = as_json
+        self._quiet = quiet
+        self._screen: Screen = Silent() if quiet else LogScreen()
+
+    @contextmanager
+    def progress(self) -> Iterator[None]:
+        """Within the block, a live display if there is a terminal for it and nobody wants JSON."""
+        before = self._screen
+        self._screen = open_screen(quiet=self._quiet, live=not self._as_json)
+        try:
+            yield
+        finally:
+            self._screen.close()
+            self._screen = before
+
+    def emit(self, event: str, **fields: object) -> None:
+        """One JSON object, on one line of stdout."""
+        if self._as_json:
+            print(json.dumps({"event": event, **fields}), flush=True)
+
+    def say(self, text: str) -> None:
+        """A line for people."""
+        self._screen.say(text)
+
+    def show(self, rows: Sequence[Row], now: float) -> None:
+        """How things stand; often, as the screen decides what to do with it."""
+        self._screen.show(rows, now)
+
+    def fail(self, error: BaseException, **fields: object) -> None:
+        """An error, which is told in any case."""
+        message = explain(error)
+        self.emit("error", kind=exit_code(error).name.lower(), message=message, **fields)
+        self._screen.complain(complaint(message))
