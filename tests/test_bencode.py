@@ -5,13 +5,12 @@ import sys
 import time
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import values
 from trio_torrent.bencode import (
     MAX_DIGITS,
-    MAX_TOKENS,
     _decode,
     decode,
     decode_prefix,
@@ -143,12 +142,6 @@ def test_bytes_that_look_like_tokens_do_not_count():
     assert decode(b"200:" + text, max_depth=0, max_tokens=1) == text
 
 
-@pytest.mark.slow
-def test_the_usual_limit_of_tokens_holds():
-    with pytest.raises(BencodeError, match="more than 3000000 values"):
-        decode(b"l" + b"0:" * MAX_TOKENS + b"e", max_depth=1)
-
-
 def test_trailing_bytes_are_allowed_where_the_caller_says_so():
     assert decode(b"i1e\r\n", max_depth=1, allow_trailing=True) == 1
 
@@ -184,6 +177,7 @@ def test_span(data, raw):
     assert value == decode(data, max_depth=3, allow_trailing=True)
 
 
+@settings(max_examples=60)
 @given(values())
 def test_round_trip(value):
     data = encode(value)
@@ -192,7 +186,8 @@ def test_round_trip(value):
     assert decode_prefix(data + b"tail", max_depth=40) == (value, len(data))
 
 
-@given(st.dictionaries(st.binary(max_size=8), values(5)), st.data())
+@settings(max_examples=30)
+@given(st.dictionaries(st.binary(max_size=8), values(5), max_size=5), st.data())
 def test_span_of_any_key(values, data):
     encoded = encode(values)
     key = data.draw(st.sampled_from([*values, b"no such key"]))
@@ -222,13 +217,6 @@ def test_what_has_no_form_is_not_encoded(value):
         encode(value)
 
 
-def test_a_list_in_itself_is_not_encoded():
-    endless: list = []
-    endless.append(endless)
-    with pytest.raises(BencodeError):
-        encode(endless)
-
-
 def test_without_the_compiled_module_there_is_no_start():
     """The package's Python fallback never returns from some inputs of 61 bytes."""
     program = (
@@ -244,7 +232,7 @@ def test_without_the_compiled_module_there_is_no_start():
 def test_reading_is_linear():
     """Twice the input takes about twice the time, in the decoder behind the fast one too."""
 
-    def seconds(count):
+    def seconds(count: int) -> float:
         data = b"d" + b"".join(b"6:%06dld1:ai%deee" % (n, n) for n in range(count)) + b"e\n"
         started = time.perf_counter()
         decode_with_span(data, b"000001", max_depth=4, allow_trailing=True)

@@ -122,8 +122,8 @@ def _decode(data: bytes, max_depth: int, max_tokens: int) -> tuple[Value, list[i
     marks: list[int] = []
     open_items: list[list[Value]] = []
     open_kinds = bytearray()  # b"l" or b"d" for each of them
-    at = 0
-    for _ in range(2 * max_tokens):  # a container is met twice, when it opens and when it closes
+    at = tokens = 0
+    while tokens < max_tokens:
         head = data[at : at + 1]
         if head in (b"l", b"d"):
             if len(open_items) >= max_depth:
@@ -140,6 +140,7 @@ def _decode(data: bytes, max_depth: int, max_tokens: int) -> tuple[Value, list[i
             value, at = _integer(data, at)
         else:
             value, at = _string(data, at)
+        tokens += 1
         if len(open_items) <= 1:
             marks.append(at)
         if not open_items:

@@ -33,7 +33,7 @@ from trio_torrent.swarm.events import (
     Received,
     Tick,
 )
-from trio_torrent.swarm.scheduler import Scheduler
+from trio_torrent.swarm.scheduler import Ours, Scheduler
 from trio_torrent.wire import messages as wire
 
 GEOMETRY = Geometry.contiguous(40_000, 70_000)  # blocks of 16384, 16384, 7232; then 16384, 13616
@@ -64,7 +64,7 @@ class World(RuleBasedStateMachine):
         super().__init__()
         self.now = 1000.0
         self.scheduler = Scheduler(
-            GEOMETRY, Bitfield(GEOMETRY.pieces), our_id=b"m" * 20, random=Random(1), now=self.now
+            GEOMETRY, Bitfield(GEOMETRY.pieces), ours=Ours(b"m" * 20), random=Random(1), now=self.now
         )
         self.peers: dict[int, FakePeer] = {}  # by slot
         self.next_id = 1

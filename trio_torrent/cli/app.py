@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -206,4 +207,6 @@ def _told(error: BaseException) -> Exit:
     code = exit_code(error)
     if code is not Exit.INTERRUPTED:
         print(complaint(explain(error)), file=sys.stderr)
+    elif isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is unwritten has nowhere to go
     return code

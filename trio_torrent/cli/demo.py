@@ -6,6 +6,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -25,7 +26,7 @@ SEEDERS = 2
 NAME = "payload.bin"
 ROOM = 64 << 20  # bytes of disk that are left to others
 
-# Pieces of the size that shared files of some hundred megabytes usually have; shorter ones where that would be one piece.
+# What files of some hundred megabytes usually have; a small file still gets some pieces.
 LONGEST_PIECE = 1 << 18
 SHORTEST_PIECE = 1 << 14
 FEW_PIECES = 64
@@ -104,7 +105,7 @@ def make_torrent(payload: Payload, announce: str) -> Metainfo:
 async def _share(payload: Payload, folder: Path, voice: Voice) -> None:
     """Start everything, download, and stop everything."""
     async with trio.open_nursery() as nursery:
-        tracker: TrackerServer = await nursery.start(serve_tracker)
+        tracker = await nursery.start(serve_tracker)
         voice.say(f"started a tracker: {tracker.url}")
         metainfo = make_torrent(payload, tracker.url)
         async with AsyncExitStack() as stack:
@@ -112,7 +113,7 @@ async def _share(payload: Payload, folder: Path, voice: Voice) -> None:
                 client = await _open(stack)
                 await (await client.add(metainfo, save_path=payload.path.parent)).wait_checked()
                 voice.say(f"started a seeder: {LOOPBACK}:{client.port}")
-            await _announced(tracker, metainfo)
+            await _until(lambda: len(tracker.registry.peers(metainfo.info_hashes.wire)) == SEEDERS)
             client = await _open(stack)
             voice.say(f"downloading by {LOOPBACK}:{client.port}")
             started = trio.current_time()
@@ -126,10 +127,10 @@ async def _open(stack: AsyncExitStack) -> Client:
     return await stack.enter_async_context(open_client(settings))
 
 
-async def _announced(tracker: TrackerServer, metainfo: Metainfo) -> None:
+async def _until(announced: Callable[[], bool]) -> None:
     """Until the seeders are known, as a downloader that comes first would not hear of them for minutes."""
     with trio.move_on_after(ANNOUNCE_SECONDS):
-        while len(tracker.registry.peers(metainfo.info_hashes.wire)) < SEEDERS:
+        while not announced():  # noqa: ASYNC110 - the tracker serves clients, and tells nobody else
             await trio.sleep(LOOK_SECONDS)
 
 
@@ -155,20 +156,20 @@ async def _watch(torrent: Torrent, voice: Voice) -> None:
 
 
 def _tell_figures(payload: Payload, status: Status, seconds: float, voice: Voice) -> None:
+    speed = payload.size / max(seconds, 0.001)  # to the millisecond, as it is shown
     voice.emit(
         "complete",
         size=payload.size,
         pieces=status.pieces,
         piece_length=payload.piece_length,
-        peers=status.peers,
+        seeders=SEEDERS,
         seconds=round(seconds, 3),
-        rate=round(payload.size / seconds),
+        rate=round(speed),
         wasted=status.wasted,
     )
     voice.say(
-        f"downloaded {size(payload.size)} in {duration(seconds)}: {rate(payload.size / seconds)}, "
-        f"{plural(status.pieces, 'piece')} of {size(payload.piece_length)}, {plural(status.peers, 'peer')}, "
-        f"{size(status.wasted)} wasted"
+        f"downloaded {size(payload.size)} in {duration(seconds)} from {SEEDERS} seeders: {rate(speed)}, "
+        f"{plural(status.pieces, 'piece')} of {size(payload.piece_length)}, {size(status.wasted)} wasted"
     )
 
 

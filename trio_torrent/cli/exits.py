@@ -76,7 +76,8 @@ def explain(error: BaseException) -> str:
             return str(error)
         case OSError(strerror=str() as reason, filename=name):
             return f"{name}: {reason}" if name else reason
-    return f"this is a bug in trio-torrent: {type(error).__name__}: {error} (--debug shows where)"
+        case _:
+            return f"this is a bug in trio-torrent: {type(error).__name__}: {error} (--debug shows where)"
 
 
 def complaint(message: str) -> str:

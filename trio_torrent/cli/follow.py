@@ -162,6 +162,7 @@ class Follower:
                 pass  # pieces and peers come and go
 
     def _checked(self, torrent: Torrent, have: int, pieces: int) -> None:
+        self._emit("checked", have=have, pieces=pieces)
         if have == pieces:
             self._voice.say(f"{torrent.name}: all {plural(pieces, 'piece')} are there")
             self._complete(torrent, already=True)
@@ -177,16 +178,15 @@ class Follower:
     def _complete(self, torrent: Torrent, *, already: bool = False) -> None:
         status, now = torrent.status, trio.current_time()
         seconds = now - self._started
+        self._seeding_since = now
+        if self._orders.seed:
+            torrent.add_peers(self._orders.network.peers)
+            return
         if not already:
             self._voice.say(finished(torrent.name, status, seconds))
         self._emit("complete", seconds=round(seconds, 3), downloaded=status.downloaded, wasted=status.wasted)
-        if not self._orders.seed:
-            self.exit = Exit.DONE
-        if self._orders.seed or self._orders.limits:
-            self._seeding_since = now
-            torrent.add_peers(self._orders.network.peers if self._orders.seed else ())
-        else:
-            self._over = True  # the engine keeps seeding while other torrents go on
+        self.exit = Exit.DONE
+        self._over = not self._orders.limits  # the engine keeps seeding while other torrents go on
 
     def _has_stalled(self, status: Status, now: float) -> bool:
         if self._orders.stall_seconds is None:
@@ -208,7 +208,7 @@ class Follower:
         return CommandError(Exit.STALLED, f"{name}: nothing has arrived for {waited}: {reason}")
 
     def _give_up(self, error: CommandError | StorageError) -> None:
-        self._voice.fail(error, source=self.source)
+        self._voice.fail(error, info_hash=self._info_hash, source=self.source)
         self.exit = exit_code(error)
         self._end()
 
@@ -217,10 +217,15 @@ class Follower:
         self._scope.cancel()
 
     def _emit(self, event: str, **fields: object) -> None:
-        """Every event says which torrent it is about."""
-        assert self._torrent is not None
+        self._voice.emit(event, info_hash=self._info_hash, **fields)
+
+    @property
+    def _info_hash(self) -> str | None:
+        """By it a program knows which torrent an event is about."""
+        if self._torrent is None:
+            return None
         hashes = self._torrent.metainfo.info_hashes
-        self._voice.emit(event, info_hash=_hex(hashes.v1 or hashes.v2), **fields)
+        return _hex(hashes.v1 or hashes.v2)
 
 
 async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt: trio.CancelScope) -> Exit:

@@ -47,8 +47,10 @@ def activity(status: Status) -> str:
             return status.reason or _downloading(status)
         case State.SEEDING:
             return f"seeding, up {rate(status.up_rate)}, {size(status.uploaded)} in all, {plural(status.peers, 'peer')}"
-        case State.FAILED | State.STOPPED:
-            return status.state.value
+        case State.FAILED:
+            return "failed"
+        case State.STOPPED:
+            return "stopped"
 
 
 def _downloading(status: Status) -> str:

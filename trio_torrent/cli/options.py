@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import attrs
 import click
@@ -24,8 +24,14 @@ STOP_SECONDS = 1.5
 DEFAULT_PORT = 6881  # where people's routers forward to by habit
 DEFAULT_PEERS = 50
 
-_Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
-_Decorator = Callable[[_Decorated], _Decorated]
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+
+
+class Decorator(Protocol):
+    """What click.option gives."""
+
+    def __call__(self, function: _Function, /) -> _Function:
+        """The same function, with something noted on it."""
 
 
 @attrs.frozen(kw_only=True)
@@ -67,18 +73,67 @@ class SeedLimits:
         return enough or (self.seconds is not None and seconds >= self.seconds)
 
 
-def option(*names: str, **attributes: Any) -> _Decorator[Any]:  # noqa: ANN401 - whatever click takes
+def option(*names: str, **attributes: Any) -> Decorator:  # noqa: ANN401 - whatever click takes
     """An option that `TRIO_TORRENT_` and its long name stand for in the environment."""
     long = max(names, key=len).removeprefix("--")
     return click.option(*names, envvar=f"TRIO_TORRENT_{long.replace('-', '_').upper()}", **attributes)
 
 
-def peer_options(command: _Decorated) -> _Decorated:
-    """For commands that only connect."""
-    return _all_of(
-        option("--peer", "peers", type=PEER, multiple=True, help="Connect to this peer at once. Repeatable."),
-        option("--interface", type=INTERFACE, help="Local IP address to listen on and to connect from."),
-    )(command)
+def _all_of(*decorators: Decorator) -> Decorator:
+    """In the order in which they are to be listed."""
+
+    def decorate(function: _Function, /) -> _Function:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+def folder_option(*names: str, help: str, exists: bool = False) -> Decorator:
+    """A folder, the current one by default."""
+    kind = click.Path(file_okay=False, exists=exists, path_type=Path)
+    return option(*names, type=kind, default=Path(), help=help, metavar="DIR")
+
+
+json_option = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, sizes in bytes.")
+
+output_options = _all_of(
+    json_option,
+    option("--quiet", "-q", is_flag=True, help="No progress, errors only."),
+)
+
+# For commands that only connect.
+peer_options = _all_of(
+    option("--peer", "peers", type=PEER, multiple=True, help="Connect to this peer at once. Repeatable."),
+    option("--interface", type=INTERFACE, help="Local IP address to listen on and to connect from."),
+)
+
+_network_options = _all_of(
+    peer_options,
+    option(
+        "--port",
+        type=click.IntRange(0, 65535),
+        default=DEFAULT_PORT,
+        show_default=True,
+        metavar="N",
+        help="TCP port for peers to reach us at; 0 takes any that is free.",
+    ),
+    option(
+        "--max-peers",
+        type=click.IntRange(min=1),
+        default=DEFAULT_PEERS,
+        show_default=True,
+        metavar="N",
+        help="Connections for each torrent.",
+    ),
+    option("--no-trackers", is_flag=True, help="Announce to no tracker."),
+)
+
+_seed_options = _all_of(
+    option("--seed-ratio", type=RATIO, help="Seed until R times the torrent's size has been uploaded."),
+    option("--seed-time", type=DURATION, help="Seed for so long: 90, 30s, 5m, 2h."),
+)
 
 
 def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
@@ -97,26 +152,7 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         network = Network(peers=peers, interface=interface, port=port, max_peers=max_peers, trackers=not no_trackers)
         return command(network=network, **others)
 
-    return _all_of(
-        peer_options,
-        option(
-            "--port",
-            type=click.IntRange(0, 65535),
-            default=DEFAULT_PORT,
-            show_default=True,
-            metavar="N",
-            help="TCP port for peers to reach us at; 0 takes any that is free.",
-        ),
-        option(
-            "--max-peers",
-            type=click.IntRange(min=1),
-            default=DEFAULT_PEERS,
-            show_default=True,
-            metavar="N",
-            help="Connections for each torrent.",
-        ),
-        option("--no-trackers", is_flag=True, help="Announce to no tracker."),
-    )(collect)
+    return _network_options(collect)
 
 
 def seed_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
@@ -126,33 +162,4 @@ def seed_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     def collect(*, seed_ratio: float | None, seed_time: float | None, **others: Any) -> Exit:  # noqa: ANN401
         return command(limits=SeedLimits(ratio=seed_ratio, seconds=seed_time), **others)
 
-    return _all_of(
-        option("--seed-ratio", type=RATIO, help="Seed until R times the torrent's size has been uploaded."),
-        option("--seed-time", type=DURATION, help="Seed for so long: 90, 30s, 5m, 2h."),
-    )(collect)
-
-
-def output_options(command: _Decorated) -> _Decorated:
-    """How to tell."""
-    return _all_of(
-        json_option,
-        option("--quiet", "-q", is_flag=True, help="No progress, errors only."),
-    )(command)
-
-
-json_option = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, sizes in bytes.")
-
-
-def folder_option(*names: str, help: str, exists: bool = False) -> _Decorator[Any]:
-    """A folder, the current one by default."""
-    kind = click.Path(file_okay=False, exists=exists, path_type=Path)
-    return option(*names, type=kind, default=Path(), help=help, metavar="DIR")
-
-
-def _all_of(*decorators: _Decorator[Any]) -> _Decorator[Any]:
-    def decorate(command: _Decorated) -> _Decorated:
-        for decorator in reversed(decorators):
-            command = decorator(command)
-        return command
-
-    return decorate
+    return _seed_options(collect)

@@ -41,4 +41,5 @@ async def _watch(signals: AsyncIterator[int], interrupt: trio.CancelScope) -> No
             sys.stderr.flush()
             os._exit(Exit.INTERRUPTED)  # neither worker threads nor trackers are waited for
         interrupt.cancel()
-        print("\ntrio-torrent: stopping (once more to leave at once)", file=sys.stderr)
+        over_the_echo = "\r" if sys.stderr.isatty() else ""  # of ^C
+        print(f"{over_the_echo}trio-torrent: stopping (once more to leave at once)", file=sys.stderr, flush=True)

@@ -161,7 +161,8 @@ class Performer:
             boundary=self._boundary,
         )
         try:
-            await self._inbox.send(Joined(peer, address, theirs.peer_id, fast, incoming))
+            extended = theirs.extended and self._handshake.extended
+            await self._inbox.send(Joined(peer, address, theirs.peer_id, fast, incoming, extended))
             await connection.run(self._inbox, early)
         finally:
             del self._connections[peer]

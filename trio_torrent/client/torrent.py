@@ -29,10 +29,10 @@ from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Welcome
 from trio_torrent.net.tracker import Announcer
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, Left, PieceFailed, PieceVerified, Tick
-from trio_torrent.swarm.scheduler import Limits, Scheduler, Swarm
+from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
 from trio_torrent.tracker.tiers import Tiers
-from trio_torrent.wire.handshake import FAST, Handshake
+from trio_torrent.wire.handshake import EXTENDED, FAST, Handshake
 
 from .broadcast import Broadcast
 from .events import Checked, Completed, DialRefused, Failed, FileDone, PeerGone, PieceDone, TorrentEvent
@@ -200,7 +200,7 @@ class Torrent:
         self._scheduler = Scheduler(
             self.metainfo.geometry,
             self._progress.have,
-            our_id=self._shared.peer_id,
+            ours=Ours(self._shared.peer_id, self._shared.port, settings.user_agent),
             random=self._shared.random,
             now=now,
             limits=Limits(settings.connections, settings.upload_slots),
@@ -210,7 +210,7 @@ class Torrent:
             inbox=self._inbox,
             store=store,
             pieces=self.metainfo.geometry.pieces,
-            handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST),
+            handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST | EXTENDED),
             connect=self._shared.connect,
             boundary=self._shared.boundary,
             reports=Reports(self._report.send_nowait, self._on_finished, self._fail),

@@ -39,13 +39,14 @@ class DialFailed:
 
 @attrs.frozen
 class Joined:
-    """Both handshakes are done. `fast` if both speak the fast extension."""
+    """Both handshakes are done. `fast` and `extended` say what both speak (BEP 6, BEP 10)."""
 
     peer: PeerId
     address: Address
     remote_id: bytes
     fast: bool
     incoming: bool
+    extended: bool = False
 
 
 @attrs.frozen

@@ -113,7 +113,7 @@ class Fetching:
         self._do(Ask(peer.id, tuple(requests), lend))
 
     def _window(self, peer: Peer) -> int:
-        return 1 if peer.snubbed else window(peer.from_them.recent, peer.from_them.total)
+        return 1 if peer.snubbed else window(peer.from_them.recent, peer.from_them.total, peer.queue)
 
     # -- what comes --------------------------------------------------------------------------------------------------
 

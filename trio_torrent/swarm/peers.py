@@ -9,6 +9,7 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.wire.messages import Request
 
 from .events import PeerId
+from .pipeline import USUAL_QUEUE
 from .rates import Meter
 
 
@@ -30,6 +31,9 @@ class Peer:
     interested: bool = False  # in us
     we_choke: bool = True
     we_are_interested: bool = False
+
+    client: str | None = None  # as it calls itself (BEP 10)
+    queue: int = USUAL_QUEUE  # requests that it keeps
 
     asked: dict[tuple[int, int], float] = attrs.field(factory=dict)  # (piece, offset): when, the oldest first
     snubbed: bool = False  # owes us blocks for too long: asked for one at a time

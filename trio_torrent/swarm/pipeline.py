@@ -10,9 +10,12 @@ FIRST_WINDOW = 16
 # A slow peer is asked for little, so that what it holds up at the end is little.
 LEAST_WINDOW = 4
 
-# libtorrent's assumption for peers that do not tell how many requests they queue (its `max_out_request_queue`'s
-# companion default is 250); Transmission queues 512 and drops what is over.
-MOST_WINDOW = 250
+# What a peer queues when it does not tell (`reqq`, BEP 10): libtorrent assumes as many. Without the fast extension, a
+# request over that is dropped in silence.
+USUAL_QUEUE = 250
+
+# What we ask for at most, whatever it queues: 16 MiB on their way, a gigabit link's worth at 125 ms.
+MOST_WINDOW = 1000
 
 # A peer that has never sent a block gets this long for its first (libtorrent's `piece_timeout`).
 FIRST_BLOCK_SECONDS = 20.0
@@ -23,14 +26,14 @@ MOST_PATIENCE = 60.0
 PATIENCE = 3  # times the expected time
 
 
-def window(recent: int, total: int) -> int:
-    """Requests to keep outstanding, from the bytes of the last `SPAN` seconds and in all.
+def window(recent: int, total: int, queue: int) -> int:
+    """Requests to keep outstanding, from the bytes of the meter's span and in all, and what the peer queues.
 
     As many as came in the last two seconds: enough for every link whose delay is under that. While the rate rises this
     adds one request for each block that comes, which is TCP's slow start and doubles with each round trip.
     """
     base = FIRST_WINDOW if total <= FIRST_WINDOW * BLOCK_SIZE or recent > FIRST_WINDOW * BLOCK_SIZE else LEAST_WINDOW
-    return min(MOST_WINDOW, base + recent // BLOCK_SIZE)
+    return min(MOST_WINDOW, queue, base + recent // BLOCK_SIZE)
 
 
 def patience(outstanding: int, rate: float) -> float:

@@ -26,6 +26,7 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.wire import messages as wire
+from trio_torrent.wire.extended import ExtendedHandshake, decode_extended, encode_extended
 
 from .bans import Bans
 from .candidates import Candidates
@@ -47,7 +48,7 @@ from .events import (
 from .fetching import MOST_REJECTS, Fetching
 from .peers import Peer
 from .rates import Meter
-from .serving import Serving
+from .serving import MOST_QUEUED, Serving
 
 # Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
 KEEP_ALIVE_SECONDS = 100.0
@@ -62,6 +63,15 @@ class Limits:
 
     connections: int = 50
     upload_slots: int = 8
+
+
+@attrs.frozen
+class Ours:
+    """What peers learn of us."""
+
+    peer_id: bytes
+    port: int | None = None
+    client: str | None = None
 
 
 @attrs.frozen
@@ -97,13 +107,13 @@ class Scheduler:
         geometry: Geometry,
         have: Bitfield,
         *,
-        our_id: bytes,
+        ours: Ours,
         random: Random,
         now: float,
         limits: Limits | None = None,
     ) -> None:
         self.have = have
-        self._our_id = our_id
+        self._ours = ours
         self._limits = limits or Limits()
         self._peers: dict[PeerId, Peer] = {}
         self._commands: list[Command] = []
@@ -179,8 +189,9 @@ class Scheduler:
             self._drop(peer, refusal, now)
             return
         self._candidates.succeeded(event.address)
-        if opening := self._opening(peer):
-            self._do(Send(peer.id, (opening,)))
+        greeting = (self._extended(),) if event.extended else ()
+        if opening := (*greeting, *self._opening(peer)):
+            self._do(Send(peer.id, opening))
 
     def _why_not(self, peer: Peer) -> str | None:
         if peer.address in self._bans.banned:
@@ -191,16 +202,19 @@ class Scheduler:
 
     def _prefer(self, peer: Peer, twin: Peer) -> bool:
         """Two connections to one peer, one dialled by each side: both sides keep that of the greater peer id."""
-        ours_is_greater = self._our_id > peer.remote_id
+        ours_is_greater = self._ours.peer_id > peer.remote_id
         return peer.incoming != twin.incoming and peer.incoming != ours_is_greater
 
-    def _opening(self, peer: Peer) -> wire.Message | None:
-        """What says which pieces we have."""
+    def _extended(self) -> wire.Message:
+        return encode_extended(ExtendedHandshake(client=self._ours.client, port=self._ours.port, reqq=MOST_QUEUED))
+
+    def _opening(self, peer: Peer) -> tuple[wire.Message, ...]:
+        """What says which pieces we have; nothing, if we have none and the peer does not speak BEP 6."""
         if peer.fast and self.have.complete:
-            return wire.HaveAll()
+            return (wire.HaveAll(),)
         if self.have.count:
-            return wire.Bitfield(bytes(self.have))
-        return wire.HaveNone() if peer.fast else None
+            return (wire.Bitfield(bytes(self.have)),)
+        return (wire.HaveNone(),) if peer.fast else ()
 
     def _drop(self, peer: Peer, reason: str, now: float, *, for_good: bool = False) -> None:
         self._do(Drop(peer.id, reason))
@@ -259,8 +273,15 @@ class Scheduler:
                 self._serving.cancelled(peer, message)
             case wire.Reject():
                 self._fetching.rejected(peer, message, now)
+            case wire.Extended():
+                self._on_extended(peer, message)
             case _:
-                pass  # keep-alives, a DHT port, hints that we may ignore (BEP 6), extensions, what we do not know
+                pass  # keep-alives, a DHT port, hints that we may ignore (BEP 6), what we do not know
+
+    def _on_extended(self, peer: Peer, message: wire.Extended) -> None:
+        if (theirs := decode_extended(message)) is not None:
+            peer.client = theirs.client or peer.client
+            peer.queue = theirs.reqq or peer.queue
 
     def _judge(self, peer: Peer, now: float) -> None:
         """Part with a peer that is of no use, or a nuisance."""
