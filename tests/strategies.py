@@ -7,14 +7,16 @@ from hypothesis import strategies as st
 from trio_torrent.address import Address
 from trio_torrent.bencode import Value
 from trio_torrent.metainfo import InfoHashes, Magnet
-from trio_torrent.metainfo.build import Version
+from trio_torrent.metainfo.infohash import Version
 
 digests_v1 = st.binary(min_size=20, max_size=20)
 digests_v2 = st.binary(min_size=32, max_size=32)
 ports = st.integers(1, 65535)
-hosts = st.one_of(st.ip_addresses().map(str), st.from_regex(r"[a-z]{1,10}\.example", fullmatch=True))
+labels = st.text("abcdefghijklmnopqrstuvwxyz0123456789", min_size=1, max_size=10)
+hosts = st.one_of(st.ip_addresses().map(str), labels.map("{}.example".format))
 addresses = st.builds(Address, hosts, ports)
-urls = st.from_regex(r"(http|https|udp)://[a-z]{1,8}\.example(:[0-9]{2,5})?/[!-~]{0,20}", fullmatch=True)
+visible = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), max_size=20)
+urls = st.builds("{}://{}.example:{}/{}".format, st.sampled_from(["http", "https", "udp"]), labels, ports, visible)
 versions: st.SearchStrategy[Version] = st.sampled_from(["1", "2", "hybrid"])
 
 # A name that a torrent can have as it is: no separators, nothing invisible, not `.` or `..`.

@@ -234,9 +234,9 @@ def test_reading_is_linear():
 
     def seconds(count: int) -> float:
         data = b"d" + b"".join(b"6:%06dld1:ai%deee" % (n, n) for n in range(count)) + b"e\n"
-        started = time.perf_counter()
+        started = time.process_time()
         decode_with_span(data, b"000001", max_depth=4, allow_trailing=True)
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     small = min(seconds(10_000) for _ in range(3))
     assert min(seconds(80_000) for _ in range(2)) < 8 * 4 * small

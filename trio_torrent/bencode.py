@@ -29,9 +29,7 @@ if not isinstance(_fast_decode, BuiltinFunctionType):
 Value: TypeAlias = "int | bytes | list[Value] | dict[bytes, Value]"
 Buffer: TypeAlias = bytes | bytearray | memoryview
 
-MAX_TOKENS = (
-    3_000_000  # values and keys in one input; libtorrent's limit. A list of empty lists costs 40 times its size
-)
+MAX_TOKENS = 3_000_000  # values and keys in one input; libtorrent's limit. They cost up to 40 times their length
 MAX_DIGITS = 4300  # of an integer: CPython's own limit, so fastbencode's too; beyond it, reading is quadratic
 MAX_LENGTH_DIGITS = 20  # of a string's length: any length that fits in memory, with room for leading zeros
 
@@ -43,7 +41,7 @@ def decode(data: Buffer, *, max_depth: int, max_tokens: int = MAX_TOKENS, allow_
     one. `max_depth` is how many lists and dictionaries may be open at once; bytes after the value are an error unless
     `allow_trailing`. Raises BencodeError.
     """
-    return decode_with_span(data, b"", max_depth=max_depth, max_tokens=max_tokens, allow_trailing=allow_trailing)[0]
+    return _read(bytes(data), max_depth, max_tokens, allow_trailing)[0]
 
 
 def decode_prefix(data: Buffer, *, max_depth: int, max_tokens: int = MAX_TOKENS) -> tuple[Value, int]:
@@ -61,17 +59,11 @@ def decode_with_span(
     The slice is None where there is no such key.
     """
     data = bytes(data)
-    if data.count(b"e") + data.count(b":") <= max_tokens:  # each token has one of these, strings may have more
-        try:
-            value: Value = _fast_decode(data, max_depth=max_depth)
-        except (ValueError, RecursionError):
-            pass  # not canonical, or not bencode: the decoder below takes the former and says what is wrong
-        else:
-            return value, _canonical_span(value, key, len(data))
-    value, marks = _decode(data, max_depth, max_tokens)
-    if marks[-1] != len(data) and not allow_trailing:
-        raise BencodeError(f"{len(data) - marks[-1]} bytes after the end, at byte {marks[-1]}")
-    return value, _marked_span(data, value, marks, key)
+    value, marks = _read(data, max_depth, max_tokens, allow_trailing)
+    if not isinstance(value, dict) or key not in value:
+        return value, None
+    span = _marked_span(data, marks, key) if marks else _canonical_span(value, key, len(data))
+    return value, span
 
 
 def encode(value: Value) -> bytes:
@@ -83,10 +75,21 @@ def encode(value: Value) -> bytes:
     return encoded
 
 
-def _canonical_span(value: Value, key: bytes, end: int) -> slice | None:
+def _read(data: bytes, max_depth: int, max_tokens: int, allow_trailing: bool) -> tuple[Value, list[int]]:
+    """Read by whichever decoder takes it. Also the marks that `_decode` gives; none where it was canonical."""
+    if data.count(b"e") + data.count(b":") <= max_tokens:  # each token has one of these, strings may have more
+        try:
+            return _fast_decode(data, max_depth=max_depth), []
+        except (ValueError, RecursionError):
+            pass  # not canonical, or not bencode: the decoder below takes the former and says what is wrong
+    value, marks = _decode(data, max_depth, max_tokens)
+    if marks[-1] != len(data) and not allow_trailing:
+        raise BencodeError(f"{len(data) - marks[-1]} bytes after the end, at byte {marks[-1]}")
+    return value, marks
+
+
+def _canonical_span(value: dict[bytes, Value], key: bytes, end: int) -> slice:
     """Where the key's value is in a canonical dictionary: what is before and after it has only one possible length."""
-    if not isinstance(value, dict) or key not in value:
-        return None
     before = sum(_item_length(k, v) for k, v in value.items() if k < key)
     after = sum(_item_length(k, v) for k, v in value.items() if k > key)
     return slice(len(b"d") + before + _string_length(key), end - after - len(b"e"))
@@ -100,10 +103,8 @@ def _string_length(text: bytes) -> int:
     return len(str(len(text))) + len(b":") + len(text)
 
 
-def _marked_span(data: bytes, value: Value, marks: list[int], key: bytes) -> slice | None:
+def _marked_span(data: bytes, marks: list[int], key: bytes) -> slice | None:
     """Where the last value of the key is: `marks` are the ends of keys and values in turn."""
-    if not isinstance(value, dict) or key not in value:
-        return None
     span = None
     start = len(b"d")
     for key_end, value_end in zip(islice(marks, 0, None, 2), islice(marks, 1, None, 2), strict=False):

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from random import Random
 
 import pytest
 
 from tests.metainfo.cases import BAD, ODD
-from tests.metainfo.making import entry, finish, many_files, torrent
+from tests.metainfo.making import BLOCK, entry, finish, leaf, many_files, one_file, torrent, tree_info
+from trio_torrent.address import Address
 from trio_torrent.bencode import encode
-from trio_torrent.metainfo import Metainfo
-from trio_torrent.metainfo.build import Entry, Version, draft
+from trio_torrent.metainfo import InfoHashes, Magnet, Metainfo
+from trio_torrent.metainfo.build import Entry, draft
+from trio_torrent.metainfo.infohash import Version
+from trio_torrent.metainfo.merkle import file_root
 
 lt = pytest.importorskip("libtorrent", reason="libtorrent's Python bindings are not installed")
 
@@ -122,6 +127,7 @@ REFUSED_HERE = {
 }
 OTHER_PATHS = {
     "duplicate_keys": "libtorrent takes the first of them",
+    "file_where_padding_is": "padding is never on disk, so no file meets it there",
     "empty_name_multi": "`_` would be the folder of every such torrent",
     "unicode_case_duplicates": "macOS and Windows would write both to one file",
     "unicode_form_duplicates": "macOS would write both to one file",
@@ -175,3 +181,58 @@ def test_names_that_are_no_utf8() -> None:
         data = torrent(many_files(*files))
         ours = ["/".join(file.path) for file in Metainfo.from_bytes(data).files]
         assert [path for path, _ in paths_by_libtorrent(data)] == ours
+
+
+def random_magnet(random: Random) -> Magnet:
+    kind = random.randrange(3)
+    v1, v2 = random.randbytes(20), random.randbytes(32)
+    return Magnet(
+        InfoHashes(v1 if kind != 1 else None, v2 if kind else None),
+        random.choice(["", "a name", "a+b&c=d%20", "名前", "x" * 200]),
+        trackers=tuple(f"udp://t{n}.example:{n}/announce?a=1&b=%20" for n in range(1, random.randint(1, 5))),
+        web_seeds=tuple(f"http://w{n}.example/dir/é" for n in range(random.randrange(3))),
+        peers=tuple(Address(random.choice(["1.2.3.4", "2001:db8::1"]), n) for n in range(1, random.randint(1, 4))),
+    )
+
+
+def test_magnets_are_read_alike() -> None:
+    random = Random(9)
+    for _ in range(200):
+        ours = random_magnet(random)
+        theirs = lt.parse_magnet_uri(str(ours))
+        assert theirs.info_hashes.v1.to_bytes() == (ours.info_hashes.v1 or bytes(20))
+        assert theirs.info_hashes.v2.to_bytes() == (ours.info_hashes.v2 or bytes(32))
+        assert theirs.name == ours.name
+        assert tuple(theirs.trackers) == ours.trackers
+        assert tuple(theirs.url_seeds) == ours.web_seeds
+        assert [Address(*peer) for peer in theirs.peers] == [*ours.peers]
+        again = Magnet.parse(lt.make_magnet_uri(theirs))
+        assert (again.info_hashes, again.name, again.trackers) == (ours.info_hashes, ours.name, ours.trackers)
+
+
+def five_megabytes_of_sha1() -> bytes:
+    pieces = 250_000
+    return torrent(one_file(length=pieces * BLOCK, pieces=0) | {b"pieces": Random(1).randbytes(20 * pieces)})
+
+
+def five_megabytes_of_layers() -> bytes:
+    layer = Random(2).randbytes(32 * 150_000)
+    root = file_root(layer, BLOCK)
+    return torrent(tree_info({b"name": leaf(150_000 * BLOCK, root)}), piece_layers={root: layer})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("make", [five_megabytes_of_sha1, five_megabytes_of_layers])
+def test_reading_takes_at_most_three_times_as_long(make: Callable[[], bytes]) -> None:
+    """Of torrents that are large by their hashes. Where they are so by their files, Python's objects cost more."""
+    data = make()
+
+    def quickest(read: Callable[[bytes], object]) -> float:
+        times = []
+        for _ in range(5):
+            started = time.process_time()
+            read(data)
+            times.append(time.process_time() - started)
+        return min(times)
+
+    assert quickest(Metainfo.from_bytes) < 3 * quickest(lt.load_torrent_buffer)

@@ -384,6 +384,13 @@ ODD: dict[str, tuple[bytes, list[str], str]] = {
         )),
         ["name/a", "name/l.1 -> name/a", "name/l/x"], "or a folder too",
     ),
+    "file_where_padding_is": (
+        torrent(many_files(
+            entry(b".pad"), entry(b".pad", b"x", b"5", length=5, attr=b"p"),
+            entry(b"l", length=0, attr=b"l", symlink_path=[b".pad"]),
+        )),
+        ["name/.pad", "name/l -> name/.pad"], "",
+    ),
     # v2
     "v2_only": (torrent(tree_info({b"name": leaf()}), piece_layers={}), ["name"], ""),
     "v2_other_name": (torrent(tree_info({b"a": leaf()})), ["a"], ""),

@@ -7,8 +7,9 @@ from hashlib import sha1
 from typing import Any
 
 from trio_torrent.bencode import encode
-from trio_torrent.metainfo.build import Draft, Entry, Version, draft
+from trio_torrent.metainfo.build import Draft, Entry, draft
 from trio_torrent.metainfo.files import File
+from trio_torrent.metainfo.infohash import Version
 from trio_torrent.metainfo.merkle import piece_node
 
 BLOCK = 16384

@@ -4,19 +4,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.metainfo.making import BLOCK, content_of, finish, make_torrent, piece_of
+from tests.metainfo.making import BLOCK, Contents, content_of, finish, make_torrent, piece_of
 from tests.strategies import contents, versions
 from trio_torrent.address import Address
 from trio_torrent.bencode import decode
 from trio_torrent.errors import MetainfoError
 from trio_torrent.metainfo import Metainfo
-from trio_torrent.metainfo.build import Entry, choose_piece_length, draft
+from trio_torrent.metainfo.build import Draft, Entry, choose_piece_length, draft
 from trio_torrent.metainfo.geometry import MAX_PIECES
+from trio_torrent.metainfo.infohash import Version
 
 TREE = [Entry(("b",), 20000), Entry(("a", "x"), 10), Entry(("a.b",), 0)]
 
 
-def shape(plan):
+def shape(plan: Draft | Metainfo) -> list[tuple[str, int, int]]:
     return [("/".join(file.path), file.offset, file.length) for file in plan.layout.files]
 
 
@@ -53,14 +54,15 @@ def test_one_file(version):
 
 def test_a_folder_of_one_file_keeps_its_folder_but_in_v2():
     """A v2 tree has no way to say it (BEP 52, "interpreting paths")."""
-    for version, path in [("1", "n/f"), ("2", "f"), ("hybrid", "n/f")]:
-        plan = draft("n", [Entry(("f",), 5)], version=version, piece_length=BLOCK)  # type: ignore[arg-type]
+    paths: dict[Version, str] = {"1": "n/f", "2": "f", "hybrid": "n/f"}
+    for version, path in paths.items():
+        plan = draft("n", [Entry(("f",), 5)], version=version, piece_length=BLOCK)
         assert shape(plan) == [(path, 0, 5)]
         metainfo = Metainfo.from_bytes(finish(plan, {("f",): b"12345"}))
         assert ["/".join(file.path) for file in metainfo.files] == [path]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(contents(), versions, st.sampled_from([BLOCK, 2 * BLOCK]))
 def test_what_is_built_is_read_and_verifies(contents, version, piece_length):
     entries = [Entry(path, len(data)) for path, data in contents.items()]
@@ -93,8 +95,9 @@ def test_attributes():
         Entry(("h",), 3, hidden=True),
     ]
     contents = {("d", "f"): b"abc", ("h",): b"abc"}
-    for version in ("1", "2", "hybrid"):
-        plan = draft("n", entries, version=version, piece_length=BLOCK)  # type: ignore[arg-type]
+    versions: list[Version] = ["1", "2", "hybrid"]
+    for version in versions:
+        plan = draft("n", entries, version=version, piece_length=BLOCK)
         files = Metainfo.from_bytes(finish(plan, contents)).files
         found = [(f.path, f.executable, f.hidden, f.symlink) for f in files if not f.padding]
         assert found == [
@@ -168,6 +171,12 @@ def test_piece_lengths_refused(piece_length):
         draft("n", [Entry((), 1)], piece_length=piece_length)
 
 
+@pytest.mark.parametrize(("length", "symlink"), [(-1, ()), (1, ("a",))])
+def test_lengths_refused(length, symlink):
+    with pytest.raises(ValueError, match="a length of"):
+        Entry(("l",), length, symlink=symlink)
+
+
 def test_the_wrong_number_of_hashes():
     plan = draft("n", [Entry((), 20000)], piece_length=BLOCK)
     with pytest.raises(ValueError, match="20 bytes of SHA-1 for 2 pieces"):
@@ -198,7 +207,7 @@ def test_choose_piece_length(size, piece_length):
 
 
 def test_padding_is_read_as_zeros():
-    contents = {("a",): b"a", ("b",): b"b"}
+    contents: Contents = {("a",): b"a", ("b",): b"b"}
     plan = draft("n", [Entry(("a",), 1), Entry(("b",), 1)], piece_length=BLOCK)
     assert content_of(plan, contents, plan.layout.files[1]) == bytes(BLOCK - 1)
     assert piece_of(plan, contents, 0) == b"a" + bytes(BLOCK - 1)

@@ -11,14 +11,15 @@ V2 = bytes(range(100, 132))
 
 
 @pytest.mark.parametrize(
-    ("hashes", "names", "text"),
+    ("hashes", "version", "names", "text"),
     [
-        (InfoHashes(V1), (V1,), V1.hex()),
-        (InfoHashes(v2=V2), (V2[:20],), V2.hex()),
-        (InfoHashes(V1, V2), (V1, V2[:20]), f"{V1.hex()} / {V2.hex()}"),
+        (InfoHashes(V1), "1", (V1,), V1.hex()),
+        (InfoHashes(v2=V2), "2", (V2[:20],), V2.hex()),
+        (InfoHashes(V1, V2), "hybrid", (V1, V2[:20]), f"{V1.hex()} / {V2.hex()}"),
     ],
 )
-def test_names_on_the_wire(hashes, names, text):
+def test_names_on_the_wire(hashes, version, names, text):
+    assert hashes.version == version
     assert hashes.all_wire == names
     assert hashes.wire == names[0]
     assert str(hashes) == text

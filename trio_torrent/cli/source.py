@@ -9,7 +9,7 @@ import tempfile
 
 import trio
 
-from trio_torrent import Magnet, MagnetError, Metainfo, Settings, TorrentError, open_client
+from trio_torrent import Magnet, MagnetError, Metainfo, TorrentError
 
 from .exits import CommandError, Exit, explain
 
@@ -89,6 +89,8 @@ async def _read(file: str | int) -> bytes:
 
 async def _fetch(url: str) -> Metainfo:
     """Only a client fetches. This one asks no tracker, and ends as soon as it knows the torrent."""
+    from trio_torrent import Settings, open_client  # httpx takes a quarter of a second that a file does not need
+
     failure: TorrentError | None = None
     with tempfile.TemporaryDirectory() as folder:
         async with open_client(Settings(port=0, interface="127.0.0.1", trackers=False)) as client:

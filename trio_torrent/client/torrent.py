@@ -190,7 +190,7 @@ class Torrent:
         def checked(pieces: int) -> None:
             self._checked = pieces
 
-        have = await check(self.metainfo, store.files, store.workers, checked)
+        have = (await check(self.metainfo, store.files, store.workers, checked)).good
         self._progress = Progress(self.metainfo, have)
         self._broadcast.tell(Checked(have.count, have.size))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 
-import trio
+import attrs
 
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.errors import StorageError
@@ -18,43 +18,44 @@ from .workers import Workers
 JOB_BYTES = 4 << 20
 
 
+@attrs.frozen(eq=False)
+class Findings:
+    """Each piece is in one of these, or is there and wrong."""
+
+    good: Bitfield
+    missing: Bitfield  # a byte of it is not there, or cannot be read
+
+
 async def check(
     metainfo: Metainfo, files: Files, workers: Workers, progress: Callable[[int], None] = lambda checked: None
-) -> Bitfield:
-    """The pieces that are in the files and right. `progress` is told how many pieces were looked at.
+) -> Findings:
+    """Compare what is in the files with the torrent. `progress` is told how many pieces were looked at.
 
     A file that is missing costs nothing; one that cannot be read counts as missing what it holds.
     """
-    have = Bitfield(metainfo.geometry.pieces)
+    pieces = metainfo.geometry.pieces
+    findings = Findings(Bitfield(pieces), Bitfield(pieces))
     there = _there(files)
+    jobs = _jobs(metainfo)
     checked = 0
-    slots = trio.Semaphore(workers.count * 2)  # jobs ahead of the threads
 
-    async def one_job(pieces: list[int]) -> None:
+    def done(place: int, found: tuple[list[int], list[int]]) -> None:
         nonlocal checked
-        try:
-            for piece in await workers.run(partial(_check_pieces, metainfo, files, pieces)):
-                have.add(piece)
-        finally:
-            slots.release()
-        checked += len(pieces)
+        good, missing = found
+        for piece in good:
+            findings.good.add(piece)
+        for piece in missing:
+            findings.missing.add(piece)
+        checked += len(jobs[place])
         progress(checked)
 
-    async with trio.open_nursery() as nursery:
-        for pieces in _jobs(metainfo):
-            likely = [piece for piece in pieces if _may_be_there(metainfo, there, piece)]
-            checked += len(pieces) - len(likely)
-            if likely:
-                await slots.acquire()
-                nursery.start_soon(one_job, likely)
-    progress(metainfo.geometry.pieces)
-    return have
+    await workers.run_all((partial(_check_pieces, metainfo, files, there, job) for job in jobs), done)
+    return findings
 
 
-def _jobs(metainfo: Metainfo) -> Iterator[list[int]]:
+def _jobs(metainfo: Metainfo) -> list[range]:
     step = max(1, JOB_BYTES // metainfo.geometry.piece_length)
-    for first in range(0, metainfo.geometry.pieces, step):
-        yield list(range(first, min(first + step, metainfo.geometry.pieces)))
+    return [range(metainfo.geometry.pieces)[first : first + step] for first in range(0, metainfo.geometry.pieces, step)]
 
 
 def _there(files: Files) -> list[bool]:
@@ -68,22 +69,20 @@ def _size(files: Files, number: int) -> int:
         return 0
 
 
-def _may_be_there(metainfo: Metainfo, there: list[bool], piece: int) -> bool:
-    geometry = metainfo.geometry
-    slices = metainfo.layout.slices(geometry.piece_start(piece), geometry.piece_size(piece))
-    return all(there[part.file] for part in slices)
-
-
-def _check_pieces(metainfo: Metainfo, files: Files, pieces: list[int]) -> list[int]:
-    geometry = metainfo.geometry
+def _check_pieces(metainfo: Metainfo, files: Files, there: list[bool], pieces: range) -> tuple[list[int], list[int]]:
+    """The good ones, and the missing ones."""
+    geometry, layout = metainfo.geometry, metainfo.layout
     buffer = memoryview(bytearray(geometry.piece_length))
-    good = []
+    good, missing = [], []
     for piece in pieces:
-        data = buffer[: geometry.piece_size(piece)]
+        start, size = geometry.piece_start(piece), geometry.piece_size(piece)
         try:
-            files.read(geometry.piece_start(piece), data)
+            if not all(there[part.file] for part in layout.slices(start, size)):
+                raise StorageError("a file is missing")
+            files.read(start, buffer[:size])
         except StorageError:
+            missing.append(piece)
             continue
-        if metainfo.piece_matches(piece, data):
+        if metainfo.piece_matches(piece, buffer[:size]):
             good.append(piece)
-    return good
+    return good, missing

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -45,12 +45,12 @@ class _Open:
 
 
 class Files:
-    """The files of `layout` under `root`. Every failure is a StorageError that names the file."""
+    """The files of `layout` under `root`, or where `paths` has them. Failures are StorageErrors that name the file."""
 
-    def __init__(self, root: Path, layout: FileLayout) -> None:
+    def __init__(self, root: Path, layout: FileLayout, paths: Sequence[Path] | None = None) -> None:
         self.root = root
         self.layout = layout
-        self._paths = [root.joinpath(*file.path) for file in layout.files]
+        self._paths = [root.joinpath(*file.path) for file in layout.files] if paths is None else list(paths)
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False

@@ -8,7 +8,7 @@ started with the first job, and end with the `async with` block.
 from __future__ import annotations
 
 import queue
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TypeVar
@@ -51,6 +51,25 @@ class Workers:
         self.submit(job, done)
         await finished.wait()
         return outcomes[0].unwrap()
+
+    async def run_all(self, jobs: Iterable[Callable[[], T]], done: Callable[[int, T], None]) -> None:
+        """Do all jobs, taken from the iterable as the threads get to them; `done` has each one's place and result.
+
+        The first exception ends it.
+        """
+        ahead = trio.Semaphore(self.count * 2)
+
+        async def one(place: int, job: Callable[[], T]) -> None:
+            try:
+                result = await self.run(job)
+            finally:
+                ahead.release()
+            done(place, result)
+
+        async with trio.open_nursery() as nursery:
+            for place, job in enumerate(jobs):
+                await ahead.acquire()
+                nursery.start_soon(one, place, job)
 
     def stop(self) -> None:
         """No more jobs: the threads end when those that wait are done."""

@@ -7,7 +7,7 @@ and in a hybrid a padding file after each that does not end with a piece (BEP 47
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal, TypeAlias
+from typing import Any
 
 import attrs
 
@@ -17,11 +17,11 @@ from trio_torrent.errors import MetainfoError
 
 from .files import File, FileLayout
 from .geometry import BLOCK_SIZE, MAX_PIECE_LENGTH, MAX_PIECES, Geometry
-from .infohash import V1_LENGTH
+from .infohash import V1_LENGTH, Version
 from .merkle import DIGEST, file_root
 from .paths import Path, safe_component
 
-Version: TypeAlias = Literal["1", "2", "hybrid"]
+__all__ = ["Draft", "Entry", "Version", "choose_piece_length", "draft"]
 
 TARGET_PIECES = 2048  # some 40 KiB of SHA-1 digests: a .torrent that is small, and pieces that are
 USUAL_PIECE_LENGTH = 16 << 20  # bytes; beyond it pieces grow only to stay below MAX_PIECES
@@ -32,10 +32,15 @@ class Entry:
     """A file to be in a torrent."""
 
     path: Path  # below the torrent's own folder; () where the torrent is this one file
-    length: int = 0  # bytes
+    length: int = attrs.field(default=0)  # bytes
     executable: bool = False
     hidden: bool = False
     symlink: Path = ()  # where it leads, below the torrent's own folder (BEP 47); its length is 0
+
+    @length.validator
+    def _check_length(self, _: attrs.Attribute[Any], length: int) -> None:
+        if length < 0 or (self.symlink and length):
+            raise ValueError(f"a length of {length} for {'/'.join(self.path)!r}")
 
 
 @attrs.frozen

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import attrs
 
 from trio_torrent.bencode import Value
 from trio_torrent.errors import MetainfoError
+
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f]")  # all but tab and newline: they would command a terminal
 
 MAX_NOTES = 50  # kept for a torrent; a hundred thousand odd names are told by the first of them
 
@@ -88,10 +91,10 @@ class Fields:
         return None
 
     def text(self, key: bytes) -> str:
-        """UTF-8 text, from the field's `.utf-8` twin where there is one; "" if neither is there."""
+        """UTF-8 text without control characters; "" if there is none. The field's `.utf-8` twin comes first."""
         for value in (self.values.get(key + b".utf-8"), self.values.get(key)):
             if isinstance(value, bytes) and value:
-                return value.decode(errors="replace")
+                return _CONTROL.sub("\ufffd", value.decode(errors="replace").replace("\r\n", "\n"))
             if value is not None and value != b"":
                 self.notes.add(f"{self.name(key)} is not a string: left out")
         return ""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import cast
-
 from trio_torrent.bencode import Value
 from trio_torrent.errors import MetainfoError
 
@@ -71,26 +69,27 @@ def read_target(entry: Fields, root: Path, names: SafeNames) -> Path | None:
 def _only_file(info: Fields, name: str) -> File:
     attr = read_attributes(info)
     length = info.require_int(b"length", 0, MAX_LENGTH)
-    raw = info.values.get(b"name", b"")
+    raw = info.values.get(b"name.utf-8", info.values.get(b"name"))
     raw_path = (raw,) if isinstance(raw, bytes) else ()
     return File((name,), length, 0, executable=b"x" in attr, hidden=b"h" in attr, raw_path=raw_path)
 
 
 def _plain_file(entry: Value, name: str, offset: int, names: SafeNames) -> File | None:
-    """The usual entry, read fast: a length, a path, and nothing else. None for any other."""
-    if type(entry) is not dict or len(entry) != 2:
+    """The usual entry, read fast: a length, a path, perhaps attributes. None for what is more, or wrong."""
+    if type(entry) is not dict or len(entry) != (3 if b"attr" in entry else 2):
         return None
-    length, components = entry.get(b"length"), entry.get(b"path")
-    if type(length) is not int or type(components) is not list or not 0 <= length <= MAX_LENGTH:
+    length, path, attr = entry.get(b"length"), entry.get(b"path"), entry.get(b"attr", b"")
+    if type(length) is not int or type(path) is not list or type(attr) is not bytes:
         return None
-    raw = tuple(cast("list[bytes]", components))  # SafeNames refuses what is not
+    if not 0 <= length <= MAX_LENGTH or not 0 < len(path) <= MAX_DIRECTORY_DEPTH or b"l" in attr:
+        return None
+    raw: tuple[bytes, ...] = tuple(path)  # type: ignore[arg-type]  # SafeNames refuses what is not
     try:
-        path = (name, *[names[component] for component in raw])
+        safe = (name, *[names[component] for component in raw])
     except TypeError:
         return None
-    if not 0 < len(raw) <= MAX_DIRECTORY_DEPTH or raw[-1].startswith(BITCOMET_PADDING):
-        return None
-    return File(path, length, offset, raw_path=raw)
+    padding = b"p" in attr or raw[-1].startswith(BITCOMET_PADDING)
+    return File(safe, length, offset, padding, b"x" in attr, b"h" in attr, None, None, raw)
 
 
 def _read_file(entry: Fields, name: str, offset: int, names: SafeNames) -> File:

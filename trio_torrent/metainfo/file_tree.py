@@ -8,13 +8,12 @@ from trio_torrent.bencode import Value
 from trio_torrent.errors import MetainfoError
 
 from .fields import Fields, fields_of
-from .file_list import MAX_DIRECTORY_DEPTH, MAX_LENGTH, read_attributes, read_target
+from .file_list import MAX_LENGTH, read_attributes, read_target
 from .files import File
 from .merkle import DIGEST
 from .paths import Path, SafeNames
 
 NO_DIGEST = bytes(DIGEST)  # what stands for a block past the end of a file; no file has it for its root
-
 
 Leaf = tuple[tuple[bytes, ...], Value]  # a file's path and what the tree says of it
 
@@ -54,9 +53,7 @@ def _where(path: tuple[bytes, ...]) -> str:
 
 
 def _leaves(tree: dict[bytes, Value], above: tuple[bytes, ...]) -> Iterator[Leaf]:
-    """Each file, depth first. The keys are sorted: that has been checked."""
-    if len(above) > MAX_DIRECTORY_DEPTH:
-        raise MetainfoError(f"info.file tree is deeper than {MAX_DIRECTORY_DEPTH}")
+    """Each file, depth first. The keys are sorted, and not nested too deep: that has been checked."""
     for name, node in tree.items():
         path = (*above, name)
         if not isinstance(node, dict):

@@ -31,6 +31,11 @@ class File:
         """One past its last byte, in the address space of the pieces."""
         return self.offset + self.length
 
+    def moved_to(self, offset: int) -> File:
+        """The same file, elsewhere in the address space."""
+        attributes = (self.padding, self.executable, self.hidden, self.symlink)
+        return File(self.path, self.length, offset, *attributes, self.pieces_root, self.raw_path)
+
 
 @attrs.frozen
 class FileSlice:

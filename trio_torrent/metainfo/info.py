@@ -15,9 +15,9 @@ from .file_tree import read_file_tree
 from .files import File, FileLayout
 from .geometry import BLOCK_SIZE, MAX_PIECE_LENGTH, MAX_PIECES, Geometry
 from .infohash import V1_LENGTH, V2_LENGTH, InfoHashes
-from .paths import Path, distinct, safe_component
+from .links import without_dangling
+from .paths import distinct, safe_component
 
-MAX_LINKS = 40  # symbolic links on the way to a file; Linux follows no more
 MAX_RELATED = 100  # similar torrents, and collections, that are kept
 
 
@@ -50,7 +50,7 @@ def read_info(values: Value, raw: bytes, notes: Notes) -> Info:
         name=name,
         info_hashes=hashes,
         geometry=geometry,
-        layout=FileLayout(_without_dangling(_told_apart(files, notes), notes)),
+        layout=FileLayout(without_dangling(_told_apart(files, notes), notes)),
         v1_hashes=_read_pieces(info, geometry) if hashes.v1 else b"",
         private=_read_private(info),
         source=info.text(b"source"),
@@ -106,7 +106,7 @@ def _read_files(info: Fields, name: str, hashes: InfoHashes, piece_length: int) 
 
 
 def _joined(v1: list[File], v2: list[File], piece_length: int) -> list[File]:
-    """The files of a hybrid: v1's, padding included, with v2's roots. They must tell of the same files."""
+    """The files of a hybrid: v2's, at the offsets and among the padding of v1. They must tell of the same files."""
     joined = []
     tree = iter(v2)
     for file in v1:
@@ -116,7 +116,7 @@ def _joined(v1: list[File], v2: list[File], piece_length: int) -> list[File]:
                 raise MetainfoError(f"info.files and info.file tree differ at {'/'.join(file.path)!r}")
             if file.length and file.offset % piece_length:
                 raise MetainfoError(f"info.files has {'/'.join(file.path)!r} not at the start of a piece")
-            file = attrs.evolve(file, pieces_root=twin.pieces_root)
+            file = twin.moved_to(file.offset)
         joined.append(file)
     if next(tree, None):
         raise MetainfoError("info.file tree has more files than info.files")
@@ -144,31 +144,6 @@ def _told_apart(files: list[File], notes: Notes) -> list[File]:
             notes.add(f"{'/'.join(files[number].path)!r} is there twice, or a folder too: {path[-1]!r} here")
             files[number] = attrs.evolve(files[number], path=path)
     return files
-
-
-def _without_dangling(files: list[File], notes: Notes) -> list[File]:
-    """Symbolic links that lead to nothing in the torrent become empty files (BEP 47 forbids them)."""
-    links = {file.path: file.symlink for file in files if file.symlink}
-    if not links:
-        return files
-    real = {file.path[:depth] for file in files if not file.symlink for depth in range(1, len(file.path) + 1)}
-    for number, file in enumerate(files):
-        if file.symlink and not _leads_to(file.symlink, links, real):
-            notes.add(f"{'/'.join(file.path)!r} is a symbolic link to nothing in the torrent: left empty")
-            files[number] = attrs.evolve(file, symlink=None)
-    return files
-
-
-def _leads_to(target: Path, links: dict[Path, Path], real: set[Path]) -> bool:
-    """Whether a link's target is a file or folder: at once, or with other links on the way."""
-    for _ in range(MAX_LINKS):
-        if target in real:
-            return True
-        on_the_way = [depth for depth in range(1, len(target) + 1) if target[:depth] in links]
-        if not on_the_way:
-            return False
-        target = (*links[target[: on_the_way[0]]], *target[on_the_way[0] :])
-    return False
 
 
 def _read_pieces(info: Fields, geometry: Geometry) -> bytes:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import attrs
+
+Version: TypeAlias = Literal["1", "2", "hybrid"]
 
 V1_LENGTH = 20  # bytes, SHA-1
 V2_LENGTH = 32  # bytes, SHA-256
@@ -37,6 +39,11 @@ class InfoHashes:
 
     def __str__(self) -> str:
         return " / ".join(digest.hex() for digest in (self.v1, self.v2) if digest is not None)
+
+    @property
+    def version(self) -> Version:
+        """Which kind of torrent has these."""
+        return "1" if self.v2 is None else "2" if self.v1 is None else "hybrid"
 
     @property
     def wire(self) -> bytes:

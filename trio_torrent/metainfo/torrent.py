@@ -15,14 +15,14 @@ from .fields import Fields, Notes
 from .files import File, FileLayout
 from .geometry import Geometry
 from .info import Info, read_collections, read_info, read_similar
-from .infohash import V1_LENGTH, InfoHashes
+from .infohash import V1_LENGTH, InfoHashes, Version
 from .magnet import Magnet
 from .merkle import Data
 from .urls import read_nodes, read_trackers, read_urls
 from .verify import Layers, has_layer, matches_tree, missing_layers, read_piece_layers
 
 MAX_TORRENT_SIZE = 10 << 20  # bytes; libtorrent's limit
-MAX_DEPTH = 100  # libtorrent's limit; a directory tree of v2 nests a dictionary a level
+MAX_DEPTH = 100  # libtorrent's limit; a file tree of v2 has a dictionary for each folder
 
 
 @attrs.frozen
@@ -157,9 +157,9 @@ class Metainfo:
         return self.info_hashes.v2 is not None
 
     @property
-    def version(self) -> str:
+    def version(self) -> Version:
         """`1`, `2` or `hybrid`."""
-        return "hybrid" if self.has_v1 and self.has_v2 else "1" if self.has_v1 else "2"
+        return self.info_hashes.version
 
     @property
     def missing_layers(self) -> tuple[int, ...]:
@@ -181,6 +181,8 @@ class Metainfo:
 
         ValueError in a pure v2 torrent where the layer of the piece's file is missing.
         """
+        if len(data) != self.geometry.piece_size(piece):
+            return False
         if self.has_v1 and sha1(data).digest() != self.piece_hash(piece):
             return False
         if not self.has_v2:

@@ -63,10 +63,7 @@ def matches_tree(file: File, start: int, piece_length: int, layers: Layers, data
     What is past the end of the file is padding, and left to v1. ValueError where the file's layer is missing.
     """
     root = file.pieces_root or b""
-    wanted = min(piece_length, file.length - start)
-    data = memoryview(data)[:wanted]
-    if len(data) != wanted:
-        return False
+    data = memoryview(data)[: file.length - start]
     layer = root if file.length <= piece_length else layers.get(root)
     if layer is None:
         raise ValueError(f"there is no piece layer for {'/'.join(file.path)!r} yet")

@@ -46,6 +46,8 @@ ANNOUNCE_PATH = "/announce"  # little but a tracker has such a path; libtorrent'
 
 Lookup: TypeAlias = Callable[[str], Awaitable[Sequence[str]]]  # host name to IP addresses, or OSError
 
+_TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # for what is no TLS: httpx wants a context all the same
+
 # 32 + 15: zlib finds out by itself whether it is gzip's header or deflate's, and takes the largest window.
 _INFLATED = {"": None, "identity": None, "gzip": 47, "x-gzip": 47, "deflate": 47}
 
@@ -69,7 +71,7 @@ class Http:
         *,
         user_agent: str,
         allow_local: bool,
-        context: ssl.SSLContext,
+        context: ssl.SSLContext | None,
         lookup: Lookup,
         network: httpcore.AsyncNetworkBackend,
     ) -> None:
@@ -107,7 +109,7 @@ class Http:
 
     async def _request(self, url: httpx.URL, guard: _Guard, limit: int) -> bytes | httpx.URL:
         """The body, or where it is said to be."""
-        transport = _GuardedTransport(self._context, guard)
+        transport = _GuardedTransport(self._context_for(url), guard)
         client = httpx.AsyncClient(transport=transport, headers=self._headers, timeout=None, trust_env=False)
         try:
             async with client, client.stream("GET", url) as response:
@@ -120,6 +122,14 @@ class Http:
             raise TrackerError(f"{_host(url)}: {_reason(error)}") from error
         finally:
             await guard.aclose()
+
+    def _context_for(self, url: httpx.URL) -> ssl.SSLContext:
+        """The certificates are loaded for the first https request: most torrents have plain trackers."""
+        if url.scheme != "https":
+            return _TRUSTS_NOBODY
+        if self._context is None:
+            self._context = httpx.create_ssl_context(trust_env=False)
+        return self._context
 
 
 @asynccontextmanager
@@ -139,7 +149,7 @@ async def open_http(
     yield Http(
         user_agent=user_agent,
         allow_local=allow_local,
-        context=context or httpx.create_ssl_context(trust_env=False),
+        context=context,
         lookup=lookup or partial(_look_up, trio.CapacityLimiter(MAX_LOOKUPS)),
         network=network or httpcore.TrioBackend(),
     )

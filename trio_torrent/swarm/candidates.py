@@ -74,7 +74,8 @@ class Candidates:
         self._taken.add(address)
 
     def arrived(self, address: Address) -> None:
-        """A peer has come by itself, from this address; nobody listens there, so it is not for dialling."""
+        """A peer has come by itself, from this address; if it is known as one that listens, it need not be dialled."""
+        self._waiting.pop(address, None)
         self._taken.add(address)
 
     def succeeded(self, address: Address) -> None:

@@ -125,7 +125,8 @@ class Fetching:
             self.wasted += size
             return
         if size != self._length(piece, offset):
-            self._forget(peer, [(piece, offset)])
+            self._withdraw(peer, [(piece, offset), *self._bound(peer, piece)])  # its connection still has the place
+            peer.rejects += 1
             self.wasted += size
             return
         peer.last_block = now
@@ -188,8 +189,7 @@ class Fetching:
         key = reject.piece, reject.offset
         if peer.asked.pop(key, None) is None:
             return
-        if self.picker.exclusive(reject.piece):
-            self._withdraw(peer, [other for other in peer.asked if other[0] == reject.piece])
+        self._withdraw(peer, self._bound(peer, reject.piece))
         self._forget(peer, [key])
         if not peer.chokes_us:
             peer.rejects += 1
@@ -223,6 +223,10 @@ class Fetching:
             self._do(Withdraw(peer.id, tuple(requests)))
             self._forget(peer, keys)
             peer.hungry = True
+
+    def _bound(self, peer: Peer, piece: int) -> list[tuple[int, int]]:
+        """What else is asked of the peer, and cannot be asked of another without this piece's other blocks."""
+        return [key for key in peer.asked if key[0] == piece] if self.picker.exclusive(piece) else []
 
     def _length(self, piece: int, offset: int) -> int:
         return self._geometry.block_size(piece, offset // BLOCK_SIZE)

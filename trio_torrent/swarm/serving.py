@@ -49,9 +49,12 @@ class Serving:
 
     def requested(self, peer: Peer, requests: list[Request]) -> None:
         """What the peer asked for in one chunk: serve it, or say no."""
-        good = [request for request in requests if self._takes(peer, request)]
+        good = []
+        for request in requests:
+            if self._takes(peer, request):
+                peer.serving[request] = None  # at once: one chunk has room for more than may be queued
+                good.append(request)
         if good:
-            peer.serving.update(dict.fromkeys(good))
             self._do(Serve(peer.id, tuple(good)))
 
     def _takes(self, peer: Peer, request: Request) -> bool:

@@ -209,7 +209,8 @@ class Connection:
             self._filled += count
             return 0
         self._current = None
-        self._step(Piece)
+        if self._state is FRESH:
+            self._step(Piece)
         messages.append(Piece(current.piece, current.offset, current.place))
         return count - missing
 

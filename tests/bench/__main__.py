@@ -1,0 +1,22 @@
+"""`python -m tests.bench [download] [seed] [scheduler] [--rounds N] [--size MiB]`."""
+
+import argparse
+
+from . import scheduler, transfer
+
+parser = argparse.ArgumentParser(prog="nox -s bench --", description="Measure beside libtorrent.")
+parser.add_argument("what", nargs="*", default=["download", "seed", "scheduler"], help="download, seed, scheduler")
+parser.add_argument("--rounds", type=int, default=3, help="how often each contender has its turn")
+parser.add_argument("--size", type=int, default=512, metavar="MiB", help="of the payload")
+arguments = parser.parse_args()
+
+for what in arguments.what:
+    match what:
+        case "download":
+            transfer.downloads(arguments.size << 20, arguments.rounds)
+        case "seed":
+            transfer.seeds(arguments.size << 20, arguments.rounds)
+        case "scheduler":
+            scheduler.run()
+        case _:
+            parser.error(f"there is no benchmark {what!r}")

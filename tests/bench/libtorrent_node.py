@@ -1,0 +1,61 @@
+"""libtorrent as a process: `make PATH TORRENT PIECE`, `seed TORRENT FOLDER PORT`, `leech TORRENT OUT PEER`."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import libtorrent as lt
+
+PLAIN = {
+    "enable_dht": False,
+    "enable_lsd": False,
+    "enable_upnp": False,
+    "enable_natpmp": False,
+    "enable_outgoing_utp": False,
+    "enable_incoming_utp": False,
+    "in_enc_policy": 2,
+    "out_enc_policy": 2,
+    "allow_multiple_connections_per_ip": True,
+}
+
+
+def make(path: str, torrent: str, piece_length: str) -> None:
+    """The v1 torrent of a file."""
+    creator = lt.create_torrent(lt.list_files(path), int(piece_length), lt.create_torrent.v1_only)
+    lt.set_piece_hashes(creator, str(Path(path).parent))
+    Path(torrent).write_bytes(lt.bencode(creator.generate()))
+
+
+def seed(torrent: str, folder: str, port: str) -> None:
+    """Serve until terminated."""
+    parameters = lt.load_torrent_file(torrent)
+    parameters.save_path = folder
+    parameters.flags |= lt.torrent_flags.seed_mode
+    session = lt.session({**PLAIN, "listen_interfaces": f"127.0.0.1:{port}"})
+    session.add_torrent(parameters)
+    while True:
+        time.sleep(3600)
+
+
+def leech(torrent: str, out: str, peer: str) -> None:
+    """Download, and end when everything is written."""
+    parameters = lt.load_torrent_file(torrent)
+    parameters.save_path = out
+    host, port = peer.split(":")
+    parameters.peers = [(host, int(port))]
+    mask = lt.alert_category.status | lt.alert_category.storage
+    session = lt.session({**PLAIN, "listen_interfaces": "127.0.0.1:0", "alert_mask": mask})
+    handle = session.add_torrent(parameters)
+    while True:
+        session.wait_for_alert(1000)
+        for alert in session.pop_alerts():
+            if isinstance(alert, lt.torrent_finished_alert):
+                handle.flush_cache()
+            elif isinstance(alert, lt.cache_flushed_alert):
+                return
+
+
+if __name__ == "__main__":
+    {"make": make, "seed": seed, "leech": leech}[sys.argv[1]](*sys.argv[2:])

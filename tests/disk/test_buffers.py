@@ -1,0 +1,47 @@
+"""Buffers by piece, used again and not hoarded."""
+
+import pytest
+
+from trio_torrent.disk.buffers import MOST_FREE_BYTES, PieceBuffers
+
+
+def test_blocks_make_up_their_piece():
+    buffers = PieceBuffers(8)
+    buffers.place(3, 4, 2)[:] = b"ef"
+    buffers.place(5, 0, 8)[:] = b"others.."
+    buffers.place(3, 0, 4)[:] = b"abcd"
+    assert buffers.take(3)[:6] == b"abcdef"
+    assert buffers.take(5) == b"others.."
+
+
+def test_the_place_of_a_block_is_exactly_as_long():
+    with pytest.raises(ValueError, match="different structures"):
+        PieceBuffers(8).place(0, 2, 4)[:] = b"12345"
+
+
+def test_a_buffer_is_used_again():
+    buffers = PieceBuffers(8)
+    buffers.place(0, 0, 8)[:] = b"whatever"
+    first = buffers.take(0)
+    buffers.give_back(first)
+    assert buffers.place(1, 0, 8).obj is first.obj
+    assert buffers.place(2, 0, 8).obj is not first.obj
+
+
+def test_a_buffer_that_was_taken_is_nobody_elses():
+    buffers = PieceBuffers(8)
+    buffers.place(0, 0, 8)[:] = b"mine...."
+    mine = buffers.take(0)
+    buffers.place(0, 0, 8)[:] = b"fetched."
+    assert mine == b"mine...."
+
+
+@pytest.mark.parametrize(("piece_length", "most"), [(MOST_FREE_BYTES // 4, 4), (MOST_FREE_BYTES * 2, 2)])
+def test_free_buffers_are_not_hoarded(piece_length: int, most: int):
+    """And two are kept however long they are: one fills while another is written."""
+    buffers = PieceBuffers(piece_length)
+    for piece in range(most + 3):
+        buffers.place(piece, 0, 1)
+    for piece in range(most + 3):
+        buffers.give_back(buffers.take(piece))
+    assert len(buffers._free) == most

@@ -1,0 +1,249 @@
+"""A torrent's files as one address space, over real files."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trio_torrent.disk.files import MOST_OPEN, Files
+from trio_torrent.errors import StorageError
+from trio_torrent.metainfo.files import File, FileLayout
+
+
+def lay_out(*lengths: int, padding: frozenset[int] = frozenset()) -> FileLayout:
+    """Files `0`, `1`..., in folders of their own, end to end."""
+    files, offset = [], 0
+    for number, length in enumerate(lengths):
+        files.append(File((f"folder {number}", str(number)), length, offset, padding=number in padding))
+        offset += length
+    return FileLayout(files)
+
+
+def write(files: Files, start: int, data: bytes) -> None:
+    files.write(start, memoryview(data))
+
+
+def read(files: Files, start: int, length: int) -> bytes:
+    buffer = memoryview(bytearray(b"?" * length))
+    files.read(start, buffer)
+    return bytes(buffer)
+
+
+def descriptors() -> int:
+    return len(os.listdir("/proc/self/fd"))
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Iterator[Files]:
+    """Files of 5, 0, 3 bytes, 4 of padding, and 6."""
+    files = Files(tmp_path, lay_out(5, 0, 3, 4, 6, padding=frozenset({3})))
+    yield files
+    files.close()
+
+
+# -- where bytes go --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_written_across_files_is_in_each_of_them(files: Files):
+    write(files, 0, b"aaaaabbb....cccccc")
+    assert [files.path(number).read_bytes() for number in (0, 2, 4)] == [b"aaaaa", b"bbb", b"cccccc"]
+    assert read(files, 4, 9) == b"abbb\0\0\0\0c"
+
+
+def test_padding_is_never_stored_and_reads_as_zeros(files: Files, tmp_path: Path):
+    write(files, 8, b"pad!")
+    assert list(tmp_path.iterdir()) == []
+    assert read(files, 8, 4) == bytes(4)
+
+
+def test_a_part_of_a_file_gives_it_its_whole_length(files: Files):
+    write(files, 1, b"x")
+    assert files.path(0).read_bytes() == b"\0x\0\0\0"
+
+
+@settings(max_examples=30)
+@given(
+    lengths=st.lists(st.integers(0, 9), min_size=1, max_size=6).filter(any),
+    start=st.integers(0, 40),
+    length=st.integers(1, 40),
+)
+def test_any_part_can_be_written_and_read_back(tmp_path_factory: pytest.TempPathFactory, lengths, start, length):
+    files = Files(tmp_path_factory.mktemp("any"), lay_out(*lengths))
+    whole = bytes(range(1, sum(lengths) + 1))
+    start %= len(whole)
+    part = whole[start : start + length]
+    write(files, 0, bytes(len(whole)))
+    write(files, start, part)
+    assert read(files, 0, len(whole)) == bytes(start) + part + bytes(len(whole) - start - len(part))
+    files.close()
+
+
+def test_files_without_bytes_are_created(files: Files, tmp_path: Path):
+    files.create_empty()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "folder 1" / "1"]
+
+
+def test_creating_an_empty_file_does_not_empty_what_is_there(files: Files):
+    files.path(1).parent.mkdir()
+    files.path(1).write_bytes(b"somebody's")
+    files.create_empty()
+    assert files.path(1).read_bytes() == b"somebody's"
+
+
+def test_a_file_that_is_longer_keeps_its_end(files: Files):
+    files.path(0).parent.mkdir()
+    files.path(0).write_bytes(b"12345 and more")
+    write(files, 0, b"abcde")
+    assert files.path(0).read_bytes() == b"abcde and more"
+
+
+def test_reading_creates_nothing(files: Files, tmp_path: Path):
+    with pytest.raises(StorageError):
+        read(files, 0, 5)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_read_can_be_written_and_read_again(files: Files):
+    write(files, 0, b"aaaaa")
+    files.close()
+    again = Files(files.root, files.layout)
+    assert read(again, 0, 5) == b"aaaaa"
+    write(again, 0, b"bbbbb")
+    assert read(again, 0, 5) == b"bbbbb"
+    again.close()
+
+
+# -- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+def test_errors_name_the_file(files: Files):
+    path = files.path(0)
+    with pytest.raises(StorageError) as missing:
+        read(files, 0, 5)
+    assert str(missing.value) == f"{path}: No such file or directory"
+    path.parent.mkdir()
+    path.write_bytes(b"123")
+    with pytest.raises(StorageError) as short:
+        read(files, 0, 5)
+    assert str(short.value) == f"{path}: shorter than it was"
+
+
+def test_a_folder_in_the_way(files: Files):
+    files.path(0).mkdir(parents=True)
+    with pytest.raises(StorageError) as folder:
+        write(files, 0, b"aaaaa")
+    assert str(folder.value) == f"{files.path(0)}: Is a directory"
+
+
+def test_a_file_where_a_folder_should_be(files: Files, tmp_path: Path):
+    (tmp_path / "folder 0").write_bytes(b"")
+    with pytest.raises(StorageError) as file:
+        write(files, 0, b"aaaaa")
+    assert str(file.value).startswith(f"{files.path(0)}: ")
+
+
+def test_a_file_that_cannot_be_made_long_enough_is_not_left_open(files: Files, monkeypatch: pytest.MonkeyPatch):
+    def ftruncate(descriptor: int, length: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("trio_torrent.disk.files.os.ftruncate", ftruncate)
+    before = descriptors()
+    with pytest.raises(StorageError, match="No space left on device"):
+        write(files, 0, b"aaaaa")
+    assert descriptors() == before
+
+
+def test_a_name_that_is_too_long_for_the_file_system(tmp_path: Path):
+    files = Files(tmp_path, FileLayout([File(("x" * 300,), 1, 0)]))
+    with pytest.raises(StorageError, match="File name too long"):
+        write(files, 0, b"a")
+
+
+# -- descriptors -----------------------------------------------------------------------------------------------------
+
+
+def test_a_hundred_files_are_never_all_open(tmp_path: Path):
+    files = Files(tmp_path, lay_out(*[1] * 100))
+    before, most = descriptors(), 0
+    for number in range(100):
+        write(files, number, b"x")
+        most = max(most, descriptors() - before)
+    assert most == MOST_OPEN
+    assert read(files, 0, 100) == b"x" * 100
+    assert descriptors() - before <= MOST_OPEN
+    files.close()
+    assert descriptors() == before
+
+
+def test_the_least_recently_used_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    files = Files(tmp_path, lay_out(*[1] * (MOST_OPEN + 2)))
+    write(files, 0, b"x" * MOST_OPEN)
+    read(files, 0, 1)
+    write(files, MOST_OPEN, b"x")
+    real, opened = os.open, []
+
+    def note(path: Path, flags: int, mode: int = 0o777) -> int:
+        opened.append(path.name)
+        return real(path, flags, mode)
+
+    monkeypatch.setattr("trio_torrent.disk.files.os.open", note)
+    read(files, 0, 1)
+    assert opened == []
+    read(files, 1, 1)
+    assert opened == ["1"]
+    files.close()
+
+
+def test_a_file_is_opened_once_for_many_reads(files: Files):
+    write(files, 0, b"aaaaa")
+    before = descriptors()
+    for _ in range(10):
+        read(files, 0, 5)
+    assert descriptors() == before
+
+
+def test_what_is_closed_stays_closed(files: Files):
+    write(files, 0, b"aaaaa")
+    files.close()
+    files.close()
+    with pytest.raises(StorageError) as closed:
+        read(files, 0, 5)
+    assert str(closed.value) == f"{files.path(0)}: the torrent is closed"
+
+
+@pytest.mark.parametrize("how", ["close", "crowd out"])
+def test_a_file_in_use_is_closed_by_its_last_user(tmp_path: Path, how: str, monkeypatch: pytest.MonkeyPatch):
+    """Or a thread would read from whatever got the descriptor's number next."""
+    files = Files(tmp_path, lay_out(*[5] * (MOST_OPEN + 1)))
+    write(files, 0, b"aaaaa")
+    before = descriptors()
+    reading, may_go_on, results = threading.Event(), threading.Event(), list[bytes]()
+    real = os.preadv
+
+    def slow(descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        reading.set()
+        assert may_go_on.wait(10)
+        return real(descriptor, buffers, offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trio_torrent.disk.positioned.os.preadv", slow)
+        thread = threading.Thread(target=lambda: results.append(read(files, 0, 5)))
+        thread.start()
+        assert reading.wait(10)
+        if how == "close":
+            files.close()
+            assert descriptors() == before
+        else:
+            write(files, 5, b"x" * 5 * MOST_OPEN)
+            assert descriptors() == before + MOST_OPEN
+        may_go_on.set()
+        thread.join()
+    assert results == [b"aaaaa"]
+    files.close()
+    assert descriptors() == before - 1

@@ -1,0 +1,125 @@
+"""Standing threads: order, outcomes, cancellation, and that nothing is left of them."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+import outcome
+import pytest
+import trio
+import trio.testing
+
+from trio_torrent.disk.workers import open_workers
+
+
+def threads() -> set[str]:
+    """Trio keeps idle threads for ten seconds; they are named so."""
+    return {thread.name for thread in threading.enumerate() if "_work" in thread.name}
+
+
+async def test_the_result_of_a_job():
+    async with open_workers(1) as workers:
+        assert await workers.run(lambda: 6 * 7) == 42
+
+
+async def test_the_exception_of_a_job():
+    async with open_workers(1) as workers:
+        with pytest.raises(ZeroDivisionError):
+            await workers.run(lambda: 1 // 0)
+        assert await workers.run(lambda: "still at work") == "still at work"
+
+
+async def test_jobs_are_not_done_in_trios_thread_and_their_ends_are():
+    ends: list[int] = []
+    async with open_workers(2) as workers:
+        there = await workers.run(threading.get_ident)
+        workers.submit(threading.get_ident, lambda result: ends.append(threading.get_ident()))
+    assert there != threading.get_ident()
+    assert ends == [threading.get_ident()]
+
+
+async def test_one_thread_does_jobs_in_the_order_in_which_they_came():
+    done: list[outcome.Outcome[int]] = []
+    async with open_workers(1) as workers:
+        for number in range(200):
+            workers.submit(partial(pow, number, 1), done.append)
+    assert [result.unwrap() for result in done] == list(range(200))
+
+
+async def test_no_job_is_lost_when_the_block_ends():
+    done: list[outcome.Outcome[int]] = []
+    async with open_workers(4) as workers:
+        for number in range(500):
+            workers.submit(partial(pow, number, 1), done.append)
+    assert sorted(result.unwrap() for result in done) == list(range(500))
+
+
+async def test_as_many_at_once_as_there_are_threads_and_no_more():
+    together = threading.Barrier(3)
+    async with open_workers(3) as workers, trio.open_nursery() as nursery:
+        assert workers.count == 3
+        for _ in range(6):
+            nursery.start_soon(workers.run, partial(together.wait, 10))
+        names = threads()
+    assert len(names) <= 3
+
+
+async def test_no_thread_is_started_for_nothing():
+    before = threading.active_count()
+    async with open_workers(4):
+        await trio.testing.wait_all_tasks_blocked()
+        assert threading.active_count() == before
+
+
+async def test_the_threads_end_with_the_block():
+    async with open_workers(3) as workers:
+        for _ in range(10):
+            await workers.run(int)
+        assert threads()
+    assert not threads()
+
+
+async def test_a_cancelled_caller_leaves_at_once_and_the_job_is_done_all_the_same():
+    may_go_on, done = threading.Event(), threading.Event()
+
+    def job() -> None:
+        assert may_go_on.wait(10)
+        done.set()
+
+    async with open_workers(1) as workers:
+        with trio.move_on_after(0.02) as scope:
+            await workers.run(job)
+        assert scope.cancelled_caught
+        assert not done.is_set()
+        may_go_on.set()
+    assert done.is_set()
+
+
+async def test_cancelling_the_block_waits_for_what_is_being_done():
+    """A write is never cut in half."""
+    begun, done = threading.Event(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        release.wait(10)
+        done.set()
+
+    release = threading.Event()
+    with trio.CancelScope() as scope:
+        async with open_workers(1) as workers:
+            workers.submit(job, lambda result: None)
+            await trio.to_thread.run_sync(begun.wait, 10)
+            scope.cancel()
+            threading.Timer(0.02, release.set).start()
+            await trio.sleep_forever()
+    assert done.is_set()
+    assert not threads()
+
+
+async def test_an_exception_in_the_block_comes_out():
+    with pytest.RaisesGroup(pytest.RaisesExc(KeyError, match="mine")):
+        async with open_workers(1) as workers:
+            await workers.run(int)
+            raise KeyError("mine")
+    assert not threads()

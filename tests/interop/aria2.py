@@ -1,0 +1,35 @@
+"""aria2, from its command line."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from .programs import Job, need, running
+
+OPTIONS = (
+    "--no-conf=true",
+    "--enable-dht=false",
+    "--enable-dht6=false",
+    "--enable-peer-exchange=false",
+    "--bt-enable-lpd=false",
+    "--disable-ipv6=true",
+    "--async-dns=false",
+    "--file-allocation=none",
+    "--check-integrity=true",
+    "--seed-ratio=0.0",  # for ever
+    "--auto-save-interval=0",
+    "--summary-interval=0",
+    "--show-console-readout=false",
+    "--log-level=debug", "--log=dbg",
+)
+
+
+@asynccontextmanager
+async def open_aria2(job: Job) -> AsyncIterator[None]:
+    """It can be told of peers by its tracker only."""
+    need("aria2c", "aria2")
+    job.work.mkdir()
+    own = [f"--dir={job.folder}", f"--listen-port={job.port}", f"--interface={job.host}"]
+    async with running("aria2c", *OPTIONS, *own, job.torrent, log=job.work / "log", cwd=job.work):
+        yield

@@ -1,0 +1,50 @@
+"""libtorrent, by its Python bindings, in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from .programs import Job, missing
+
+if TYPE_CHECKING:
+    import libtorrent
+
+PLAIN_TEXT_ONLY = 2
+
+
+@asynccontextmanager
+async def open_libtorrent(job: Job, *, upload_limit: int = 0) -> AsyncIterator[libtorrent.torrent_handle]:
+    """A session with one torrent; `upload_limit` is in bytes a second, 0 for none."""
+    try:
+        import libtorrent
+    except ImportError:
+        missing("libtorrent", "pip install libtorrent")
+    session = libtorrent.session(_settings(job))
+    parameters = libtorrent.load_torrent_file(str(job.torrent))
+    parameters.save_path = str(job.folder)
+    parameters.upload_limit = upload_limit
+    parameters.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
+    try:
+        yield session.add_torrent(parameters)
+    finally:
+        del session  # waits for its threads, and they for the tracker to hear of it
+
+
+def _settings(job: Job) -> dict[str, object]:
+    return {
+        "listen_interfaces": f"{job.host}:{job.port}",
+        "outgoing_interfaces": job.host,
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_incoming_utp": False,
+        "enable_outgoing_utp": False,
+        "in_enc_policy": PLAIN_TEXT_ONLY,
+        "out_enc_policy": PLAIN_TEXT_ONLY,
+        "allow_multiple_connections_per_ip": True,
+        "ssrf_mitigation": False,  # which distrusts trackers on this machine
+        "stop_tracker_timeout": 2,
+    }

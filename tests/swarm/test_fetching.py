@@ -1,0 +1,375 @@
+"""What we ask of whom, and what comes of it."""
+
+import pytest
+
+from trio_torrent.swarm.commands import Ask, Keep, Send, Verify, Withdraw
+from trio_torrent.swarm.fetching import ENDGAME_WINDOW, MOST_REJECTS
+from trio_torrent.swarm.peers import Peer
+from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
+from trio_torrent.wire import messages as wire
+
+from .making import BLOCK, NOW, PIECES, Swarm, address, every_block, landed, make_peer, make_swarm, own
+
+ALL = range(PIECES)
+
+
+def asked_of(swarm: Swarm, peer: Peer) -> list[wire.Request]:
+    """What was asked of the peer since one last looked."""
+    return [request for ask in swarm.commands.of(Ask) if ask.peer == peer.id for request in ask.requests]
+
+
+def fetch(swarm: Swarm, peer: Peer, piece: int) -> None:
+    """Every block of a piece that was asked of the peer comes."""
+    for request in every_block(piece):
+        swarm.fetching.block(peer, landed(request), NOW)
+
+
+# -- interest --------------------------------------------------------------------------------------------------------
+
+
+def test_we_are_interested_in_who_has_what_we_lack():
+    swarm = make_swarm(have=[0, 1])
+    rich, poor = swarm.join(make_peer(1), [0, 4]), swarm.join(make_peer(2), [0, 1])
+    assert swarm.commands.take() == [Send(rich.id, (wire.Interested(),))]
+    swarm.fetching.gained(poor, 3)
+    swarm.fetching.gained(poor, 3)
+    swarm.fetching.gained(poor, 2)
+    assert swarm.commands.take() == [Send(poor.id, (wire.Interested(),))]
+    assert (rich.wanted, poor.wanted) == (1, 2)
+
+
+def test_and_no_longer_when_we_have_it():
+    swarm = make_swarm(have=[0, 1, 2, 3])
+    peer, bystander = swarm.join(make_peer(1), [4], unchokes=True), swarm.join(make_peer(2), [0])
+    fetch(swarm, peer, 4)
+    swarm.commands.take()
+    swarm.fetching.verified(4, (), NOW)
+    assert swarm.commands.take() == [
+        Send(peer.id, (wire.Have(4),)),
+        Send(peer.id, (wire.NotInterested(),)),
+        Send(bystander.id, (wire.Have(4),)),
+    ]
+
+
+# -- asking ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_peer_is_asked_when_it_unchokes_and_for_places_of_their_own():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL)
+    assert asked_of(swarm, peer) == []
+    swarm.fetching.unchoked(peer, NOW)
+    asks = swarm.commands.of(Ask)
+    assert [ask.lend for ask in asks] == [True]
+    assert len(asks[0].requests) == 9
+    assert peer.hungry, "it could take more"
+
+
+def test_it_is_not_asked_for_more_than_its_window():
+    swarm = make_swarm()
+    peer = make_peer()
+    peer.queue = 3
+    swarm.join(peer, ALL, unchokes=True)
+    assert len(asked_of(swarm, peer)) == 3
+    assert not peer.hungry
+    swarm.fetching.fill(peer, NOW)
+    assert asked_of(swarm, peer) == []
+
+
+def test_a_block_makes_room_for_the_next():
+    swarm = make_swarm()
+    peer = make_peer()
+    peer.queue = 2
+    swarm.join(peer, ALL, unchokes=True)
+    first, second = asked_of(swarm, peer)
+    swarm.fetching.block(peer, landed(first), NOW)
+    swarm.fetching.count(peer, BLOCK, NOW)
+    swarm.fetching.fill(peer, NOW)
+    assert len(asked_of(swarm, peer)) == 1
+    assert (second.piece, second.offset) in peer.asked
+    assert (peer.from_them.total, swarm.fetching.meter.total) == (BLOCK, BLOCK)
+
+
+def test_who_has_nothing_that_we_lack_is_not_asked():
+    swarm = make_swarm(have=[0])
+    peer = swarm.join(make_peer(), [0], unchokes=True)
+    assert asked_of(swarm, peer) == []
+
+
+def test_a_new_have_is_asked_for():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), [], unchokes=True)
+    swarm.fetching.gained(peer, 4)
+    swarm.fetching.fill(peer, NOW)
+    assert asked_of(swarm, peer) == every_block(4)
+
+
+# -- blocks ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def one() -> tuple[Swarm, Peer]:
+    """One peer that was asked for everything there is."""
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    swarm.commands.take()
+    return swarm, peer
+
+
+def test_a_whole_piece_is_verified(one):
+    swarm, peer = one
+    fetch(swarm, peer, 1)
+    assert swarm.commands.take() == [Verify(1)]
+
+
+def test_a_block_with_data_of_its_own_is_kept_before_its_piece_is_verified(one):
+    swarm, peer = one
+    (block,) = map(own, every_block(4))
+    swarm.fetching.block(peer, block, NOW)
+    assert swarm.commands.take() == [Keep(4, 0, block.data), Verify(4)]
+
+
+def test_what_nobody_asked_for_is_wasted(one):
+    swarm, peer = one
+    swarm.fetching.block(peer, wire.Piece(0, 5, bytes(100)), NOW)
+    fetch(swarm, peer, 4)
+    fetch(swarm, peer, 4)
+    assert swarm.fetching.wasted == 100 + 1000
+    assert swarm.commands.take() == [Verify(4)]
+
+
+def test_a_block_of_another_length_loses_its_place(one):
+    """Its connection would still write there, when somebody else has been lent the place."""
+    swarm, peer = one
+    swarm.fetching.block(peer, wire.Piece(1, 0, b"short"), NOW)
+    (request,) = [request for request in every_block(1) if request.offset == 0]
+    assert swarm.commands.take() == [Withdraw(peer.id, (request,))]
+    assert (swarm.fetching.wasted, peer.rejects) == (5, 1)
+    swarm.fetching.fill(peer, NOW)
+    assert asked_of(swarm, peer) == [request]
+
+
+def test_a_block_of_another_length_does_not_mix_the_givers_of_a_suspect_piece(one):
+    swarm, peer = one
+    fetch(swarm, peer, 1)
+    swarm.fetching.failed(1, (b"x", b"y"))
+    swarm.fetching.fill(peer, NOW)
+    swarm.commands.take()
+    swarm.fetching.block(peer, wire.Piece(1, 0, b"short"), NOW)
+    assert swarm.commands.take() == [Withdraw(peer.id, tuple(every_block(1)))]
+    swarm.fetching.block(peer, own(every_block(1)[1]), NOW)
+    assert swarm.commands.take() == [], "that one was withdrawn, too"
+    swarm.fetching.fill(peer, NOW)
+    assert asked_of(swarm, peer) == every_block(1)
+
+
+def test_a_right_piece_is_told_to_everyone(one):
+    swarm, peer = one
+    swarm.join(make_peer(2))
+    fetch(swarm, peer, 1)
+    swarm.commands.take()
+    assert swarm.fetching.verified(1, (), NOW) == frozenset()
+    assert [send.messages for send in swarm.commands.of(Send)] == [(wire.Have(1),)] * 2
+    assert 1 in swarm.have
+    assert peer.wanted == PIECES - 1
+
+
+def test_a_wrong_piece_is_wasted_and_convicts_its_only_giver(one):
+    swarm, peer = one
+    fetch(swarm, peer, 1)
+    swarm.commands.take()
+    assert swarm.fetching.failed(1, (b"x", b"y")) == {peer.address}
+    assert swarm.fetching.wasted == 2 * BLOCK
+    assert 1 not in swarm.have
+
+
+def test_the_second_time_digests_are_asked_for_and_they_convict():
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    liar, honest = make_peer(1), make_peer(2)
+    liar.queue = 1
+    swarm.join(liar, ALL, unchokes=True)
+    swarm.join(honest, ALL, unchokes=True)
+    one, two = every_block(1)
+    swarm.fetching.block(liar, landed(one), NOW)
+    swarm.fetching.block(honest, landed(two), NOW)
+    assert Verify(1, digests=False) in swarm.commands.take()
+    assert swarm.fetching.failed(1, (b"wrong", b"right 1")) == frozenset()
+    swarm.fetching.fill(honest, NOW)
+    assert asked_of(swarm, honest) == [one, two]
+    fetch(swarm, honest, 1)
+    assert swarm.commands.take() == [Verify(1, digests=True)]
+    assert swarm.fetching.verified(1, (b"right 0", b"right 1"), NOW) == {liar.address}
+    assert swarm.bans.banned == {address(1)}
+
+
+# -- the endgame -----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endgame() -> tuple[Swarm, Peer, Peer]:
+    """Everything is asked of the slow peer, and some of it of the quick one, too."""
+    swarm = make_swarm()
+    slow, quick = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
+    swarm.commands.take()
+    swarm.fetching.unchoked(quick, NOW)
+    (ask,) = swarm.commands.of(Ask)
+    assert (ask.peer, ask.lend, len(ask.requests)) == (quick.id, False, ENDGAME_WINDOW)
+    return swarm, slow, quick
+
+
+def test_the_first_copy_is_withdrawn_from_the_others_before_it_is_used(endgame):
+    swarm, slow, quick = endgame
+    piece, offset = next(iter(quick.asked))
+    (request,) = [block for block in every_block(piece) if block.offset == offset]
+    swarm.fetching.block(quick, own(request), NOW)
+    commands = swarm.commands.take()
+    assert commands[:2] == [Withdraw(slow.id, (request,)), Keep(piece, offset, bytes(request.length))]
+    assert (piece, offset) not in slow.asked
+
+
+def test_the_copy_that_comes_second_is_wasted(endgame):
+    swarm, slow, quick = endgame
+    for request in [block for piece in ALL for block in every_block(piece)]:
+        swarm.fetching.block(slow, landed(request), NOW)
+    assert quick.asked == {}
+    swarm.fetching.block(quick, own(every_block(4)[0]), NOW)
+    assert swarm.fetching.wasted == 1000
+
+
+def test_who_asked_last_of_all_may_leave_without_harm(endgame):
+    swarm, slow, quick = endgame
+    shared = list(quick.asked)
+    swarm.leave(slow)
+    assert set(shared) <= set(quick.asked)
+    assert len(asked_of(swarm, quick)) == 1, "the one that was not shared"
+    assert len(quick.asked) == 9
+
+
+def test_the_late_are_not_asked_to_help_out():
+    swarm = make_swarm()
+    swarm.join(make_peer(1), ALL, unchokes=True)
+    late = make_peer(2)
+    late.snubbed = True
+    swarm.join(late, ALL, unchokes=True)
+    assert asked_of(swarm, late) == []
+
+
+# -- what does not come ----------------------------------------------------------------------------------------------
+
+
+def test_a_choke_gives_all_back_for_others(one):
+    swarm, peer = one
+    other = swarm.join(make_peer(2), ALL, unchokes=True)
+    swarm.commands.take()
+    swarm.fetching.choked(peer, NOW)
+    assert peer.asked == {}
+    assert len(other.asked) == 9
+
+
+def test_with_the_fast_extension_a_choke_alone_takes_nothing_away():
+    """Each request is answered or rejected (BEP 6)."""
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(fast=True), ALL, unchokes=True)
+    asked = dict(peer.asked)
+    swarm.fetching.choked(peer, NOW)
+    assert peer.asked == asked
+    fetch(swarm, peer, 1)
+    assert Verify(1) in swarm.commands.take()
+    swarm.fetching.rejected(peer, wire.Reject(0, 0, BLOCK), NOW)
+    assert (peer.rejects, peer.resting) == (0, False)
+
+
+def test_who_refuses_unchoked_rests_until_the_next_tick():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(fast=True), [4], unchokes=True)
+    swarm.commands.take()
+    swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
+    swarm.fetching.fill(peer, NOW)
+    assert (peer.rejects, peer.resting, asked_of(swarm, peer)) == (1, True, [])
+    swarm.fetching.tick(NOW + 1)
+    assert asked_of(swarm, peer) == every_block(4)
+
+
+def test_rejects_are_counted_between_blocks():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(fast=True), ALL, unchokes=True)
+    for _ in range(MOST_REJECTS):
+        swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
+        swarm.fetching.tick(NOW)
+    assert peer.rejects == MOST_REJECTS
+    swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
+    assert peer.rejects == MOST_REJECTS + 1
+    fetch(swarm, peer, 1)
+    assert peer.rejects == 0
+
+
+def test_a_reject_of_what_was_not_asked_is_nothing(one):
+    swarm, peer = one
+    swarm.fetching.rejected(peer, wire.Reject(4, 7, 1000), NOW)
+    assert (peer.rejects, swarm.commands.take()) == (0, [])
+
+
+def test_a_reject_in_a_suspect_piece_takes_back_the_rest_of_it():
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    peer, other = swarm.join(make_peer(1, fast=True), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
+    fetch(swarm, peer, 1)
+    swarm.fetching.failed(1, (b"x", b"y"))
+    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.unchoked(other, NOW)
+    swarm.commands.take()
+    swarm.fetching.rejected(peer, wire.Reject(1, 0, BLOCK), NOW)
+    assert swarm.commands.take() == [
+        Withdraw(peer.id, (wire.Request(1, BLOCK, BLOCK),)),
+        Ask(other.id, tuple(every_block(1)), lend=True),
+    ]
+
+
+def test_what_the_departed_owed_is_asked_of_the_hungry(one):
+    swarm, peer = one
+    other = swarm.join(make_peer(2), ALL, unchokes=True)
+    swarm.commands.take()
+    swarm.leave(peer)
+    assert len(other.asked) == 9
+    assert swarm.fetching.picker.availability.count(0) == 1
+
+
+def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
+    swarm = make_swarm()
+    late = swarm.join(make_peer(1), ALL, unchokes=True)
+    keys = list(late.asked)
+    swarm.commands.take()
+    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS)
+    assert swarm.commands.take() == []
+    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS + 0.1)
+    withdrawn, ask = swarm.commands.take()
+    assert isinstance(withdrawn, Withdraw)
+    assert [(request.piece, request.offset) for request in withdrawn.requests] == keys
+    assert isinstance(ask, Ask)
+    assert len(ask.requests) == 1
+    swarm.fetching.block(late, landed(ask.requests[0]), NOW + 30)
+    swarm.fetching.fill(late, NOW + 30)
+    assert len(late.asked) == 8, "it has made up for it"
+
+
+def test_what_the_late_one_owed_goes_to_another():
+    swarm = make_swarm()
+    late, other = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
+    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS + 1)
+    swarm.fetching.unchoked(other, NOW + FIRST_BLOCK_SECONDS + 1)
+    assert len(late.asked) == 1
+    assert len(set(other.asked) - set(late.asked)) == 8
+
+
+def test_patience_begins_with_the_first_request():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(joined=NOW - 1000), ALL)
+    swarm.fetching.unchoked(peer, NOW)
+    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS - 1)
+    assert not peer.snubbed
+
+
+def test_a_window_opens_with_the_rate():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL)
+    swarm.fetching.count(peer, 5 * BLOCK, NOW)
+    assert swarm.fetching._window(peer) == FIRST_WINDOW + 5

@@ -1,0 +1,348 @@
+"""Events in, commands out: what the scheduler itself decides, and the order in which it says so."""
+
+from __future__ import annotations
+
+from random import Random
+
+import attrs
+import pytest
+
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.swarm.candidates import MOST_HALF_OPEN
+from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Finish, Send, Serve, Unserve, Verify, Withdraw
+from trio_torrent.swarm.events import (
+    AddressesFound,
+    Connected,
+    DialFailed,
+    Joined,
+    Left,
+    PeerId,
+    PieceFailed,
+    PieceVerified,
+    Received,
+    Served,
+    Tick,
+)
+from trio_torrent.swarm.fetching import MOST_REJECTS
+from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
+from trio_torrent.swarm.scheduler import Swarm as Snapshot
+from trio_torrent.swarm.serving import MOST_BAD_REQUESTS, MOST_QUEUED
+from trio_torrent.wire import messages as wire
+from trio_torrent.wire.codec import encode_all
+from trio_torrent.wire.connection import Connection
+from trio_torrent.wire.extended import ExtendedHandshake, decode_extended, encode_extended
+
+from .making import BLOCK, GEOMETRY, NOW, PIECES, address, every_block, landed
+
+OUR_ID = b"m" * 20
+LESSER, GREATER = b"a" * 20, b"z" * 20
+EVERYTHING = wire.Bitfield(bytes(Bitfield.full(PIECES)))
+
+
+@attrs.define(eq=False)
+class Bench:
+    """A scheduler with a clock of its own."""
+
+    scheduler: Scheduler
+    now: float = NOW
+
+    def joins(
+        self,
+        number: int = 1,
+        *,
+        fast: bool = False,
+        incoming: bool = False,
+        extended: bool = False,
+        remote_id: bytes | None = None,
+        at: int | None = None,
+    ) -> list[Command]:
+        where = address(number if at is None else at)
+        name = remote_id or bytes([number]) * 20
+        return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended))
+
+    def says(self, number: int, *messages: wire.Message) -> list[Command]:
+        return self.happens(Received(PeerId(number), messages))
+
+    def happens(self, event) -> list[Command]:
+        return list(self.scheduler.handle(event, self.now))
+
+    def passes(self, seconds: float) -> list[Command]:
+        self.now += seconds
+        return self.happens(Tick())
+
+    def finds(self, *numbers: int) -> list[Command]:
+        return self.happens(AddressesFound(tuple(map(address, numbers)), "test"))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        return self.scheduler.snapshot(self.now)
+
+
+def make(have=(), **limits: int) -> Bench:
+    scheduler = Scheduler(
+        GEOMETRY,
+        Bitfield(PIECES, have),
+        ours=Ours(OUR_ID, 6881, "us"),
+        random=Random(1),
+        now=NOW,
+        limits=Limits(**limits),
+    )
+    return Bench(scheduler)
+
+
+def drops(commands: list[Command]) -> list[tuple[int, str]]:
+    return [(command.peer, command.reason) for command in commands if isinstance(command, Drop)]
+
+
+# -- peers come and go -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("have", "fast", "said"),
+    [
+        ((), False, ()),
+        ((), True, (wire.HaveNone(),)),
+        ((0, 4), False, (wire.Bitfield(b"\x88"),)),
+        ((0, 4), True, (wire.Bitfield(b"\x88"),)),
+        (range(PIECES), False, (wire.Bitfield(b"\xf8"),)),
+        (range(PIECES), True, (wire.HaveAll(),)),
+    ],
+)
+def test_the_first_thing_said_is_which_pieces_we_have(have, fast, said):
+    assert make(have).joins(fast=fast) == ([Send(PeerId(1), said)] if said else [])
+
+
+def test_who_speaks_bep_10_is_greeted_in_it():
+    (send,) = make([0]).joins(extended=True)
+    assert isinstance(send, Send)
+    greeting, bitfield = send.messages
+    assert isinstance(greeting, wire.Extended)
+    assert decode_extended(greeting) == ExtendedHandshake(client="us", port=6881, reqq=MOST_QUEUED)
+    assert isinstance(bitfield, wire.Bitfield)
+
+
+def test_what_a_peer_says_of_itself_is_minded():
+    bench = make()
+    bench.joins(extended=True)
+    commands = bench.says(1, encode_extended(ExtendedHandshake(reqq=2)), EVERYTHING, wire.Unchoke())
+    assert [len(command.requests) for command in commands if isinstance(command, Ask)] == [2]
+    assert drops(bench.says(1, wire.Extended(0, b"nonsense"), wire.Extended(9, b""))) == []
+
+
+@pytest.mark.parametrize(
+    ("theirs", "first_incoming", "second_incoming", "dropped"),
+    [
+        (GREATER, False, True, 1),  # both keep the connection that the greater id dialled
+        (GREATER, True, False, 2),
+        (LESSER, False, True, 2),
+        (LESSER, True, False, 1),
+        (GREATER, True, True, 2),
+        (LESSER, False, False, 2),
+    ],
+)
+def test_of_two_connections_to_one_peer_both_sides_keep_the_same(theirs, first_incoming, second_incoming, dropped):
+    bench = make()
+    bench.joins(1, incoming=first_incoming, remote_id=theirs)
+    commands = bench.joins(2, incoming=second_incoming, remote_id=theirs)
+    assert drops(commands) == [(dropped, "connected twice")]
+    assert bench.snapshot.peers == 1
+
+
+def test_the_connections_have_a_limit():
+    bench = make(connections=2)
+    bench.joins(1)
+    bench.joins(2, incoming=True)
+    assert drops(bench.joins(3, incoming=True)) == [(3, "too many connections")]
+    bench.happens(Left(PeerId(1), "closed"))
+    assert drops(bench.joins(4, incoming=True)) == []
+
+
+def test_nothing_is_said_to_who_was_dropped_or_has_left():
+    bench = make(connections=1)
+    bench.joins(1)
+    bench.joins(2)
+    assert bench.says(2, EVERYTHING, wire.Unchoke(), wire.Request(0, 0, 5)) == []
+    assert bench.happens(Served(PeerId(2), (wire.Request(0, 0, 5),))) == []
+    assert bench.happens(Left(PeerId(2), "gone")) == []
+    assert bench.happens(Left(PeerId(99), "gone")) == []
+    bench.happens(Left(PeerId(1), "gone"))
+    assert bench.says(1, wire.Have(0)) == []
+
+
+def test_liars_are_dropped_and_their_address_is_not_taken_again():
+    bench = make(have=[0, 1, 2, 3])
+    bench.joins(1)
+    bench.joins(2, at=1, remote_id=b"2" * 20)
+    bench.says(1, EVERYTHING, wire.Unchoke())
+    assert Verify(4) in bench.says(1, landed(every_block(4)[0]))
+    commands = bench.happens(PieceFailed(4, (b"x",)))
+    assert drops(commands) == [(1, "sent a wrong block"), (2, "sent a wrong block")]
+    assert drops(bench.joins(3, at=1)) == [(3, "banned")]
+    assert bench.finds(1) == []
+    assert bench.snapshot.banned == 1
+
+
+# -- what peers say --------------------------------------------------------------------------------------------------
+
+
+def test_requests_and_cancels_are_heard_in_the_order_in_which_they_were_said():
+    bench = make(have=[0])
+    bench.joins()
+    assert bench.says(1, wire.Interested()) == [Send(PeerId(1), (wire.Unchoke(),))]
+    one, two = wire.Request(0, 0, 10), wire.Request(0, 10, 10)
+    commands = bench.says(1, one, wire.Cancel(0, 0, 10), two, one)
+    assert commands == [Serve(PeerId(1), (one,)), Unserve(PeerId(1), (one,)), Serve(PeerId(1), (two, one))]
+
+
+def test_two_who_have_everything_part_for_good():
+    bench = make(have=range(PIECES))
+    bench.finds(1)
+    bench.happens(Connected(address(1)))
+    bench.joins(1)
+    assert drops(bench.says(1, EVERYTHING)) == [(1, "both have everything")]
+    assert [command for command in bench.passes(100_000) if isinstance(command, Dial)] == []
+
+
+def test_with_the_last_piece_it_finishes_and_seeds_go():
+    bench = make(have=[0, 1, 2, 3])
+    bench.joins(1)
+    bench.joins(2)
+    bench.says(2, wire.Bitfield(b"\x80"))
+    bench.says(1, EVERYTHING, wire.Unchoke(), landed(every_block(4)[0]))
+    bench.says(1, landed(every_block(4)[0]))
+    commands = bench.happens(PieceVerified(4))
+    assert Finish() in commands
+    assert commands.index(Send(PeerId(2), (wire.Have(4),))) < commands.index(Finish())
+    assert drops(commands) == [(1, "both have everything")]
+    assert bench.snapshot.have == PIECES
+
+
+def test_who_refuses_everything_is_dropped():
+    bench = make()
+    bench.joins(fast=True)
+    bench.says(1, wire.HaveAll(), wire.Unchoke())
+    for _ in range(MOST_REJECTS):
+        assert drops(bench.says(1, wire.Reject(4, 0, 1000))) == []
+        bench.passes(0.1)
+    assert drops(bench.says(1, wire.Reject(4, 0, 1000))) == [(1, "refuses everything")]
+
+
+def test_who_sends_blocks_of_the_wrong_length_is_dropped_at_last():
+    bench = make()
+    bench.joins()
+    bench.says(1, EVERYTHING, wire.Unchoke())
+    for _ in range(MOST_REJECTS):
+        assert drops(bench.says(1, wire.Piece(4, 0, b"short"))) == []
+    assert drops(bench.says(1, wire.Piece(4, 0, b"short"))) == [(1, "refuses everything")]
+
+
+def test_who_asks_for_what_is_not_there_is_dropped_at_last():
+    bench = make()
+    bench.joins()
+    bench.says(1, *[wire.Request(0, 0, BLOCK)] * MOST_BAD_REQUESTS)
+    assert drops(bench.says(1, wire.Request(0, 0, BLOCK))) == [(1, "asks for what is not there")]
+
+
+def test_a_place_is_not_left_with_a_peer_whose_choke_was_on_its_way():
+    """The peer's choke has been read, and before the scheduler hears of it, it asks for more. What it asked for is
+    given up with the choke; if the connection kept the places, the peer could write where others' blocks go.
+    """
+    bench = make()
+    bench.joins()
+    connection = Connection(pieces=PIECES, fast=False)
+    heard = connection.receive(encode_all([EVERYTHING, wire.Unchoke()]))
+    choke = connection.receive(encode_all([wire.Choke()]))
+    lent: dict[wire.Request, memoryview] = {}
+    for messages in (heard, choke):
+        for command in bench.says(1, *messages):
+            if isinstance(command, Ask):
+                for request in command.requests:
+                    lent[request] = memoryview(bytearray(request.length))
+                    connection.expect(request, lent[request])
+            elif isinstance(command, Withdraw):
+                for request in command.requests:
+                    connection.forget(request)
+    late = [wire.Piece(request.piece, request.offset, b"!" * request.length) for request in lent]
+    assert len(late) == 9
+    connection.receive(encode_all(late))
+    assert not any(map(any, lent.values())), "nothing has landed"
+
+
+# -- addresses and time ----------------------------------------------------------------------------------------------
+
+
+def test_addresses_are_dialled_at_once_as_far_as_there_is_room():
+    bench = make(connections=3)
+    bench.joins(9, incoming=True)
+    assert len(bench.finds(1, 2, 3, 4)) == 2
+    (again,) = bench.happens(DialFailed(address(1), "refused"))
+    assert isinstance(again, Dial)
+
+
+def test_only_so_many_dials_at_once():
+    bench = make()
+    commands = bench.finds(*range(1, 60))
+    assert len(commands) == MOST_HALF_OPEN
+    assert isinstance(commands[0], Dial)
+    assert len(bench.happens(Connected(commands[0].address))) == 1
+
+
+def test_a_departed_peer_is_dialled_again_after_a_rest():
+    bench = make()
+    bench.finds(1)
+    bench.happens(Connected(address(1)))
+    bench.joins(1)
+    bench.happens(Left(PeerId(1), "closed"))
+    assert bench.passes(59) == []
+    assert bench.passes(2) == [Dial(address(1))]
+
+
+def test_something_is_said_before_two_minutes_are_over():
+    bench = make()
+    bench.joins()
+    bench.says(1, wire.KeepAlive())
+    assert bench.passes(KEEP_ALIVE_SECONDS - 1) == []
+    bench.says(1, wire.KeepAlive())
+    assert bench.passes(1) == [Send(PeerId(1), (wire.KeepAlive(),))]
+    assert bench.passes(1) == []
+
+
+def test_silence_ends_it():
+    bench = make()
+    bench.joins()
+    assert drops(bench.passes(IDLE_SECONDS)) == []
+    assert drops(bench.passes(1)) == [(1, "silent for too long")]
+
+
+# -- the snapshot ----------------------------------------------------------------------------------------------------
+
+
+def test_how_it_stands():
+    bench = make(have=[0])
+    bench.finds(7)
+    bench.joins(1)
+    bench.joins(2)
+    bench.says(2, wire.Bitfield(b"\x80"), wire.Interested(), wire.Request(0, 0, 100))
+    bench.happens(Served(PeerId(2), (wire.Request(0, 0, 100),)))
+    first = next(c for c in bench.says(1, EVERYTHING, wire.Unchoke()) if isinstance(c, Ask)).requests[0]
+    bench.says(1, landed(first), wire.Piece(0, 0, b"unasked"))
+    assert bench.snapshot == Snapshot(
+        peers=2,
+        seeds=1,
+        known=1,
+        half_open=1,
+        unchoked_by=1,
+        interesting=1,
+        have=1,
+        arrived=first.length if first.piece != 4 else 0,
+        downloaded=first.length + 7,
+        uploaded=100,
+        wasted=7,
+        down_rate=(first.length + 7) / 0.25,
+        up_rate=100 / 0.25,
+        banned=0,
+    )
+
+
+def test_before_there_is_a_scheduler_there_is_nothing():
+    assert set(attrs.astuple(Snapshot.nothing())) == {0}
