@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from trio_torrent.address import Address
-from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.net.handshaking import receive_handshake
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode_all

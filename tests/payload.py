@@ -8,7 +8,7 @@ from pathlib import Path
 from random import Random
 
 from trio_torrent.bencode import Value, encode
-from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.client.metainfo import Metainfo
 
 
 def random_bytes(size: int, seed: int = 1) -> bytes:

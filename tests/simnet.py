@@ -18,11 +18,11 @@ import outcome
 import trio
 
 from trio_torrent.address import Address
+from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, ProtocolError, TrackerError
-from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.handshaking import receive_handshake
 from trio_torrent.net.http import Local

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
         PieceDone,
         TorrentEvent,
     )
+    from .client.metainfo import FileVerified, Metainfo, Verified
     from .client.probe import Found, Probed, Reached, Step, probe
     from .client.settings import Settings
     from .client.status import State, Status
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
     )
     from .metainfo.infohash import InfoHashes
     from .metainfo.magnet import Magnet
-    from .metainfo.torrent import Metainfo
     from .net.tracker_server import serve_tracker
 
 _HOMES = {
@@ -74,6 +74,7 @@ _HOMES = {
         "PieceDone",
         "TorrentEvent",
     ),
+    "client.metainfo": ("FileVerified", "Metainfo", "Verified"),
     "client.probe": ("Found", "Probed", "Reached", "Step", "probe"),
     "client.settings": ("Settings",),
     "client.status": ("State", "Status"),
@@ -90,7 +91,6 @@ _HOMES = {
     ),
     "metainfo.infohash": ("InfoHashes",),
     "metainfo.magnet": ("Magnet",),
-    "metainfo.torrent": ("Metainfo",),
     "net.tracker_server": ("serve_tracker",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -104,6 +104,7 @@ __all__ = [
     "DialRefused",
     "Failed",
     "FileDone",
+    "FileVerified",
     "Found",
     "InfoHashes",
     "Magnet",
@@ -126,6 +127,7 @@ __all__ = [
     "TorrentError",
     "TorrentEvent",
     "TrackerError",
+    "Verified",
     "__version__",
     "open_client",
     "probe",

@@ -14,10 +14,10 @@ from tests.payload import multi, random_bytes, single, write
 from tests.simnet import Host, Network, Node, join
 from trio_torrent.address import Address
 from trio_torrent.client.events import DialRefused, FileDone, PeerGone, TorrentEvent
+from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.status import State
 from trio_torrent.errors import StorageError
-from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode
 

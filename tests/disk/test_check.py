@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from hashlib import sha1
 from pathlib import Path
 
 import pytest
@@ -12,14 +13,13 @@ import trio
 
 from tests.payload import multi, random_bytes, single, write
 from tests.simnet import InlineWorkers
-from trio_torrent.bitfield import Bitfield
+from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.disk import check as module
 from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.workers import open_workers
 from trio_torrent.metainfo.build import Entry, draft
 from trio_torrent.metainfo.merkle import piece_node
-from trio_torrent.metainfo.torrent import Metainfo
 
 PIECE = 32768
 PARTS = {
@@ -33,12 +33,15 @@ PAYLOAD = random_bytes(40 * PIECE + 7)
 FILE = single(PAYLOAD)
 
 
-async def had(metainfo: Metainfo, tmp_path: Path, progress: Callable[[int], None] = lambda checked: None) -> set[int]:
+async def find(
+    metainfo: Metainfo, tmp_path: Path, progress: Callable[[int], None] = lambda checked: None
+) -> tuple[set[int], set[int]]:
+    """The good pieces and the missing ones."""
     files = Files(tmp_path, metainfo.layout)
-    have = await check(metainfo, files, InlineWorkers(), progress)
+    findings = await check(metainfo, files, InlineWorkers(), progress)
     files.close()
-    assert have.size == metainfo.geometry.pieces
-    return set(have)
+    assert findings.good.size == findings.missing.size == metainfo.geometry.pieces
+    return set(findings.good), set(findings.missing)
 
 
 @pytest.fixture
@@ -47,52 +50,52 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_nothing_there(tmp_path: Path):
-    assert await had(FOLDER, tmp_path) == set()
-    assert list(tmp_path.iterdir()) == [], "looking creates nothing"
+    assert await find(FOLDER, tmp_path) == (set(), {0, 1, 2, 3})
+    assert os.listdir(tmp_path) == [], "looking creates nothing"
 
 
 async def test_everything_there(folder: Path):
-    assert await had(FOLDER, folder.parent) == {0, 1, 2, 3}
+    assert await find(FOLDER, folder.parent) == ({0, 1, 2, 3}, set())
 
 
 async def test_a_missing_file_costs_the_pieces_that_it_has_a_part_of(folder: Path):
     (folder / "b").unlink()
-    assert await had(FOLDER, folder.parent) == {0, 2, 3}
+    assert await find(FOLDER, folder.parent) == ({0, 2, 3}, {1})
 
 
 async def test_a_missing_empty_file_costs_nothing(folder: Path):
     (folder / "empty").unlink()
-    assert await had(FOLDER, folder.parent) == {0, 1, 2, 3}
+    assert await find(FOLDER, folder.parent) == ({0, 1, 2, 3}, set())
 
 
 async def test_a_short_file(folder: Path):
     os.truncate(folder / "c", PIECE)
-    assert await had(FOLDER, folder.parent) == {0, 1}
+    assert await find(FOLDER, folder.parent) == ({0, 1}, {2, 3})
 
 
 async def test_a_longer_file_is_no_harm(folder: Path):
     with (folder / "c").open("ab") as file:
         file.write(b"more")
-    assert await had(FOLDER, folder.parent) == {0, 1, 2, 3}
+    assert await find(FOLDER, folder.parent) == ({0, 1, 2, 3}, set())
 
 
 async def test_a_wrong_byte_costs_its_piece(folder: Path):
     wrong = bytearray(PARTS["c"])
     wrong[PIECE] ^= 1
     (folder / "c").write_bytes(wrong)
-    assert await had(FOLDER, folder.parent) == {0, 1, 3}
+    assert await find(FOLDER, folder.parent) == ({0, 1, 3}, set()), "it is there, and wrong"
 
 
 async def test_a_file_that_cannot_be_read_counts_as_missing(folder: Path):
     (folder / "c").unlink()
     (folder / "c").mkdir()
     (folder / "c" / "something").touch()
-    assert await had(FOLDER, folder.parent) == {0}
+    assert await find(FOLDER, folder.parent) == ({0}, {1, 2, 3})
 
 
 async def test_a_file_in_the_place_of_the_folder(tmp_path: Path):
     (tmp_path / "folder").write_bytes(b"")
-    assert await had(FOLDER, tmp_path) == set()
+    assert await find(FOLDER, tmp_path) == (set(), {0, 1, 2, 3})
 
 
 @pytest.mark.parametrize("version", ["2", "hybrid"])
@@ -108,12 +111,10 @@ async def test_padding_is_not_looked_for_and_gaps_are_nobodys(tmp_path: Path, ve
     padded = b"".join(part + bytes(-len(part) % length) for _, part in pieces)[: plan.geometry.span]
     metainfo = Metainfo.from_bytes(plan.to_bytes(v1_hashes=sha1s(padded, length, version), v2_layers=layers))
     write(tmp_path / "folder", data)
-    assert await had(metainfo, tmp_path) == set(range(metainfo.geometry.pieces))
+    assert await find(metainfo, tmp_path) == (set(range(metainfo.geometry.pieces)), set())
 
 
 def sha1s(data: bytes, length: int, version: str) -> bytes:
-    from hashlib import sha1
-
     if version == "2":
         return b""
     return b"".join(sha1(data[at : at + length]).digest() for at in range(0, len(data), length))
@@ -122,52 +123,47 @@ def sha1s(data: bytes, length: int, version: str) -> bytes:
 # -- progress, and many cores ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("present", [0, 13 * PIECE + 5, len(PAYLOAD)])
+@pytest.mark.parametrize("there", [0, 13, 41])
 async def test_progress_never_steps_back_and_comes_to_the_end(
-    tmp_path: Path, present: int, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, there: int, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "JOB_BYTES", 3 * PIECE)
-    if present:
-        write(tmp_path, {"payload.bin": PAYLOAD[:present]})
+    write(tmp_path, {"payload.bin": PAYLOAD[: there * PIECE]})
     told: list[int] = []
-    assert await had(FILE, tmp_path, told.append) == set(range(13 if present < len(PAYLOAD) else 41)) if present else 1
+    assert (await find(FILE, tmp_path, told.append))[0] == set(range(there))
     assert told == sorted(told)
     assert told[-1] == 41
-    assert len(told) >= (14 if present else 1)
+    assert len(told) == 14
+
+
+class Watched(Files):
+    """Calls `before` with the piece that is about to be read."""
+
+    before: Callable[[int], object]
+
+    def read(self, start: int, buffer: memoryview) -> None:
+        self.before(start // PIECE)
+        super().read(start, buffer)
 
 
 async def test_all_threads_work_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """None gets past the barrier before three are there."""
     monkeypatch.setattr(module, "JOB_BYTES", PIECE)
     write(tmp_path, {"payload.bin": PAYLOAD})
-    together, real = threading.Barrier(3), module._check_pieces
-
-    def wait(metainfo: Metainfo, files: Files, pieces: list[int]) -> list[int]:
-        if pieces[0] < 3:
-            together.wait(10)
-        return real(metainfo, files, pieces)
-
-    monkeypatch.setattr(module, "_check_pieces", wait)
+    together, files = threading.Barrier(3), Watched(tmp_path, FILE.layout)
+    files.before = lambda piece: piece < 3 and together.wait(10)
     async with open_workers(3) as workers:
-        files = Files(tmp_path, FILE.layout)
-        assert await check(FILE, files, workers) == Bitfield.full(41)
-        files.close()
+        assert (await check(FILE, files, workers)).good.complete
+    files.close()
 
 
 async def test_cancelled_it_stops_soon(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The jobs that wait for a thread are few."""
     monkeypatch.setattr(module, "JOB_BYTES", PIECE)
     write(tmp_path, {"payload.bin": PAYLOAD})
-    looked_at: list[int] = []
-    real = module._check_pieces
-
-    def note(metainfo: Metainfo, files: Files, pieces: list[int]) -> list[int]:
-        looked_at.extend(pieces)
-        return real(metainfo, files, pieces)
-
-    monkeypatch.setattr(module, "_check_pieces", note)
+    looked_at, files = list[int](), Watched(tmp_path, FILE.layout)
+    files.before = looked_at.append
     async with open_workers(2) as workers:
-        files = Files(tmp_path, FILE.layout)
         with trio.CancelScope() as scope:
             await check(FILE, files, workers, lambda checked: scope.cancel())
         assert scope.cancelled_caught

@@ -27,7 +27,7 @@ def test_what_is_written_can_be_read(descriptor: int):
     write_all(descriptor, memoryview(b"hello"), 3)
     buffer = memoryview(bytearray(5))
     assert read_all(descriptor, buffer, 3)
-    assert buffer == b"hello"
+    assert bytes(buffer) == b"hello"
     assert content(descriptor) == b"\0\0\0hello"
 
 
@@ -59,7 +59,7 @@ def test_short_reads_are_continued(descriptor: int, monkeypatch: pytest.MonkeyPa
     )
     buffer = memoryview(bytearray(9))
     assert read_all(descriptor, buffer, 1)
-    assert buffer == b"123456789"
+    assert bytes(buffer) == b"123456789"
 
 
 def test_a_full_disk_shows_after_a_short_write(descriptor: int, monkeypatch: pytest.MonkeyPatch):

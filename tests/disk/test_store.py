@@ -13,11 +13,11 @@ import trio
 
 from tests.payload import multi, random_bytes, single, write
 from tests.simnet import InlineWorkers
+from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import open_workers
 from trio_torrent.errors import StorageError
-from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.wire.codec import encode_all
 from trio_torrent.wire.messages import Piece, Request
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable, Iterator
 from functools import partial
 
 import outcome
@@ -117,9 +118,64 @@ async def test_cancelling_the_block_waits_for_what_is_being_done():
     assert not threads()
 
 
+async def test_a_job_is_done_although_the_block_is_cancelled_before_its_thread_has_started():
+    done: list[outcome.Outcome[int]] = []
+    with trio.CancelScope() as scope:
+        async with open_workers(1) as workers:
+            workers.submit(lambda: 42, done.append)
+            scope.cancel()
+    assert [result.unwrap() for result in done] == [42]
+    assert not threads()
+
+
 async def test_an_exception_in_the_block_comes_out():
     with pytest.RaisesGroup(pytest.RaisesExc(KeyError, match="mine")):
         async with open_workers(1) as workers:
             await workers.run(int)
             raise KeyError("mine")
     assert not threads()
+
+
+# -- many jobs -------------------------------------------------------------------------------------------------------
+
+
+async def test_many_jobs_tell_their_places_and_results():
+    found: dict[int, int] = {}
+    async with open_workers(3) as workers:
+        await workers.run_all((partial(pow, number, 2) for number in range(50)), found.__setitem__)
+    assert found == {number: number**2 for number in range(50)}
+
+
+async def test_jobs_are_taken_as_the_threads_get_to_them():
+    taken, done = 0, 0
+
+    def jobs() -> Iterator[type[int]]:
+        nonlocal taken
+        for _ in range(50):
+            taken += 1
+            assert taken - done <= 2 * 2 + 1
+            yield int
+
+    def note(place: int, result: int) -> None:
+        nonlocal done
+        done += 1
+
+    async with open_workers(2) as workers:
+        await workers.run_all(jobs(), note)
+    assert (taken, done) == (50, 50)
+
+
+async def test_the_first_exception_ends_it():
+    found: dict[int, object] = {}
+
+    def jobs() -> Iterator[Callable[[], object]]:
+        yield int
+        yield partial(divmod, 1, 0)
+        for _ in range(1000):
+            yield int
+
+    async with open_workers(1) as workers:
+        with pytest.RaisesGroup(ZeroDivisionError):
+            await workers.run_all(jobs(), found.__setitem__)
+    assert 1 not in found
+    assert len(found) < 10

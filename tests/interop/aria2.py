@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .programs import Job, need, running
+from .programs import Job, running
 
 OPTIONS = (
     "--no-conf=true",
@@ -21,14 +21,12 @@ OPTIONS = (
     "--auto-save-interval=0",
     "--summary-interval=0",
     "--show-console-readout=false",
-    "--log-level=debug", "--log=dbg",
 )
 
 
 @asynccontextmanager
 async def open_aria2(job: Job) -> AsyncIterator[None]:
     """It can be told of peers by its tracker only."""
-    need("aria2c", "aria2")
     job.work.mkdir()
     own = [f"--dir={job.folder}", f"--listen-port={job.port}", f"--interface={job.host}"]
     async with running("aria2c", *OPTIONS, *own, job.torrent, log=job.work / "log", cwd=job.work):

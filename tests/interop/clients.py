@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 
+import pytest
+
 from .aria2 import open_aria2
 from .libtorrent_node import open_libtorrent
 from .programs import Job
@@ -22,5 +24,7 @@ CLIENTS: dict[str, Open] = {
     "transmission": open_transmission,
 }
 
+ALL = [pytest.param(name, marks=pytest.mark.needs(name)) for name in CLIENTS]
+
 # Transmission needs to be dialled; the rest dial those that a tracker names.
-DIALLING = [name for name in CLIENTS if name != "transmission"]
+DIALLING = [pytest.param(name, marks=pytest.mark.needs(name)) for name in CLIENTS if name != "transmission"]

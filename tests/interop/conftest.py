@@ -9,7 +9,17 @@ from pathlib import Path
 import pytest
 
 from .opentracker import Tracker, open_tracker, plan
+from .programs import need
 from .share import Make, Share, folder_of_files, make_share
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "needs(client): skipped where the client is missing, failed if CI is set")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    for marker in item.iter_markers("needs"):
+        need(*marker.args)
 
 
 @pytest.fixture
@@ -38,5 +48,5 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 async def tracker(tmp_path: Path, share: Share) -> AsyncIterator[Tracker]:
     """The one that the torrent names."""
     base = share.metainfo.trackers[0][0].removesuffix("/announce")
-    async with open_tracker(base, tmp_path / "opentracker", [share.info_hash]) as tracker:
+    async with open_tracker(base, tmp_path / "opentracker", share.info_hash) as tracker:
         yield tracker

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from .programs import Job, missing
+from .programs import Job
 
 if TYPE_CHECKING:
     import libtorrent
@@ -17,10 +17,8 @@ PLAIN_TEXT_ONLY = 2
 @asynccontextmanager
 async def open_libtorrent(job: Job, *, upload_limit: int = 0) -> AsyncIterator[libtorrent.torrent_handle]:
     """A session with one torrent; `upload_limit` is in bytes a second, 0 for none."""
-    try:
-        import libtorrent
-    except ImportError:
-        missing("libtorrent", "pip install libtorrent")
+    import libtorrent  # here, as the tests that need it are skipped where it is missing
+
     session = libtorrent.session(_settings(job))
     parameters = libtorrent.load_torrent_file(str(job.torrent))
     parameters.save_path = str(job.folder)
@@ -32,7 +30,7 @@ async def open_libtorrent(job: Job, *, upload_limit: int = 0) -> AsyncIterator[l
         del session  # waits for its threads, and they for the tracker to hear of it
 
 
-def _settings(job: Job) -> dict[str, object]:
+def _settings(job: Job) -> libtorrent.settings_pack:
     return {
         "listen_interfaces": f"{job.host}:{job.port}",
         "outgoing_interfaces": job.host,

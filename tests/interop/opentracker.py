@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +14,7 @@ import trio
 from trio_torrent.bencode import decode
 from trio_torrent.tracker.http import MAX_DEPTH
 
-from .programs import LOOPBACK, free_port, need, running, until
+from .programs import LOOPBACK, free_port, running, until
 
 
 @attrs.frozen
@@ -23,6 +23,7 @@ class Counts:
 
     seeders: int
     leechers: int
+    downloads: int  # that it was told of
 
 
 @attrs.frozen(eq=False)
@@ -42,30 +43,37 @@ class Tracker:
         answer = await self.http.get(f"{self.base}/scrape?info_hash={quote(info_hash, safe='')}")
         scraped = decode(answer.content, max_depth=MAX_DEPTH)
         assert isinstance(scraped, dict)
-        assert isinstance(files := scraped[b"files"], dict)
+        files = scraped[b"files"]
+        assert isinstance(files, dict)
         match files.get(info_hash):
-            case {b"complete": int(seeders), b"incomplete": int(leechers)}:
-                return Counts(seeders, leechers)
+            case {b"complete": int(seeders), b"incomplete": int(leechers), b"downloaded": int(downloads)}:
+                return Counts(seeders, leechers, downloads)
             case None:
-                return Counts(0, 0)
+                return Counts(0, 0, 0)
             case other:
                 raise AssertionError(other)
 
-    async def until(self, info_hash: bytes, *, seeders: int, leechers: int, seconds: float = 45) -> None:
+    async def until(self, info_hash: bytes, *, seeders: int, leechers: int) -> None:
         """Return when it knows so many."""
 
         async def so_many() -> bool:
-            return await self.scrape(info_hash) == Counts(seeders, leechers)
+            counts = await self.scrape(info_hash)
+            return (counts.seeders, counts.leechers) == (seeders, leechers)
 
-        await until(so_many, f"{seeders} seeders and {leechers} leechers at the tracker", seconds=seconds)
+        await until(so_many, f"{seeders} seeders and {leechers} leechers at the tracker")
 
     async def introduce(self, info_hash: bytes, host: str, port: int) -> None:
         """Announce a seeder at `host`, from there: a tracker takes nobody's word for an address."""
-        transport = httpx.AsyncHTTPTransport(local_address=host)
-        query = f"info_hash={quote(info_hash, safe='')}&peer_id={'-XX0000-' + f'{port:012}'}&port={port}&left=0"
-        async with httpx.AsyncClient(transport=transport, trust_env=False) as http:
-            answer = await http.get(f"{self.announce}?{query}&uploaded=0&downloaded=0&compact=1&event=started")
-        assert b"failure" not in answer.content
+        url = httpx.URL(f"{self.announce}?{_query(info_hash, port, event='started')}")
+        assert url.port is not None
+        async with await trio.open_tcp_stream(url.host, url.port, local_address=host) as stream:
+            await stream.send_all(b"GET %s HTTP/1.0\r\n\r\n" % url.raw_path)
+            answer = b"".join([chunk async for chunk in stream])
+        assert b"5:peers" in answer
+
+
+def _query(info_hash: bytes, port: int, *, event: str) -> str:
+    return f"info_hash={quote(info_hash, safe='')}&peer_id={port:020}&port={port}&left=0&compact=1&event={event}"
 
 
 def plan() -> str:
@@ -74,14 +82,9 @@ def plan() -> str:
 
 
 @asynccontextmanager
-async def open_tracker(base: str, work: Path, info_hashes: Iterable[bytes]) -> AsyncIterator[Tracker]:
-    """A tracker at `base` for these torrents."""
-    need("opentracker", "opentracker")
-    work.mkdir()
-    # Started by root it locks itself up in this folder as `nobody`, and reads the list from there.
-    work.chmod(0o755)
-    allowed = list(info_hashes)
-    (work / "whitelist").write_text("".join(f"{info_hash.hex()}\n" for info_hash in allowed))
+async def open_tracker(base: str, work: Path, info_hash: bytes) -> AsyncIterator[Tracker]:
+    """A tracker at `base` for this torrent."""
+    _write_whitelist(work, info_hash)
     url = httpx.URL(base)
     arguments = ["-i", url.host, "-p", str(url.port), "-d", str(work), "-w", "whitelist"]
     async with (
@@ -89,18 +92,24 @@ async def open_tracker(base: str, work: Path, info_hashes: Iterable[bytes]) -> A
         httpx.AsyncClient(trust_env=False) as http,
     ):
         tracker = Tracker(base, http)
-        for info_hash in allowed:
-            await _until_allowed(tracker, info_hash)
+        await _until_allowed(tracker, info_hash)
         yield tracker
+
+
+def _write_whitelist(work: Path, info_hash: bytes) -> None:
+    """Started by root it locks itself up in this folder as `nobody`, and reads the list from there."""
+    work.mkdir()
+    work.chmod(0o755)
+    (work / "whitelist").write_text(f"{info_hash.hex()}\n")
 
 
 async def _until_allowed(tracker: Tracker, info_hash: bytes) -> None:
     """It begins to listen before it has read the list. A `stopped` of somebody unknown changes nothing."""
-    query = f"info_hash={quote(info_hash, safe='')}&peer_id={'x' * 20}&port=9&left=0&event=stopped&compact=1"
+    url = f"{tracker.announce}?{_query(info_hash, 9, event='stopped')}"
 
     async def allowed() -> bool:
         try:
-            answer = await tracker.http.get(f"{tracker.announce}?{query}")
+            answer = await tracker.http.get(url)
         except httpx.TransportError:
             return False
         return b"failure reason" not in answer.content

@@ -44,6 +44,15 @@ async def seed(client: Client, share: Share) -> Torrent:
     return torrent
 
 
+async def arrival(share: Share, folder: Path) -> None:
+    """Another client has all of it, and it is right."""
+
+    async def arrived() -> bool:
+        return share.is_in(folder, empty_files=False)  # Transmission makes none
+
+    await until(arrived, "the download is complete")
+
+
 @attrs.frozen(eq=False)
 class Command:
     """A command line of ours that is running."""

@@ -1,4 +1,4 @@
-"""Other people's programs: found or excused, started, and surely ended. Ports for them, and looks at what they do."""
+"""Other people's programs: found or excused, given ports, started, watched, and surely ended."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import socket
 import subprocess
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn, TypeVar
 
 import attrs
 import pytest
@@ -18,15 +18,53 @@ import trio
 
 LOOPBACK = "127.0.0.1"
 
+# Where other clients live: to rTorrent and Transmission all ports of one address are one peer, and we have LOOPBACK.
+NEXT_DOOR = "127.0.0.2"
+
 # Below 32768, where Linux takes the ports of outgoing connections from: between the choice of a port and its use,
 # nobody gets it by chance.
 FIRST_PORT, LAST_PORT = 20000, 32768
+
+# By client: what to look for, and the Debian package that has it. What is not here is a package of Python.
+PROGRAMS = {
+    "aria2": ("aria2c", "aria2"),
+    "opentracker": ("opentracker", "opentracker"),
+    "qbittorrent": ("qbittorrent-nox", "qbittorrent-nox"),
+    "rtorrent": ("rtorrent", "rtorrent"),
+    "transmission": ("transmission-daemon", "transmission-daemon"),
+}
 
 GRACE_SECONDS = 5.0  # for a program to tell its tracker that it is gone
 LOOK_SECONDS = 0.05  # between looks at what another program has done
 PATIENCE = 45.0  # seconds until it should have: Transmission and aria2 have timers of 10 s, and machines can be slow
 
-_T = TypeVar("_T")
+
+def free_port() -> int:
+    """A port that nobody has, and that was not given before."""
+    return next(_free_ports)
+
+
+def _search() -> Iterator[int]:
+    """For ever; two test runs on one machine begin at different places."""
+    start = os.getpid() % (LAST_PORT - FIRST_PORT)
+    while True:
+        for number in range(LAST_PORT - FIRST_PORT):
+            port = FIRST_PORT + (start + number) % (LAST_PORT - FIRST_PORT)
+            if _is_free(port):
+                yield port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as tried:
+        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            tried.bind(("0.0.0.0", port))
+        except OSError:
+            return False
+    return True
+
+
+_free_ports = _search()
 
 
 @attrs.frozen
@@ -36,20 +74,20 @@ class Job:
     torrent: Path
     folder: Path
     work: Path  # for its settings, state and log; empty
-    host: str = LOOPBACK
-    port: int = attrs.field(factory=lambda: free_port())
+    host: str = NEXT_DOOR
+    port: int = attrs.field(factory=free_port)
 
 
-def need(program: str, package: str) -> None:
-    """Skip the test if a program is missing; on a build server, where all should be there, fail it."""
-    if shutil.which(program) is None:
-        missing(program, f"apt-get install {package}")
-
-
-def missing(name: str, remedy: str) -> NoReturn:
-    """What happens when a client is not there."""
-    excuse = pytest.fail if os.environ.get("CI") else pytest.skip
-    excuse(f"{name} is not installed ({remedy})")
+def need(client: str) -> None:
+    """Skip the test if a client is missing; on a build server, where all should be there, fail it."""
+    if client in PROGRAMS:
+        program, package = PROGRAMS[client]
+        found, remedy = shutil.which(program) is not None, f"apt-get install {package}"
+    else:
+        found, remedy = find_spec(client) is not None, f"pip install {client}"
+    if not found:
+        excuse = pytest.fail if os.environ.get("CI") else pytest.skip
+        excuse(f"{client} is not installed ({remedy})")
 
 
 @asynccontextmanager
@@ -83,39 +121,10 @@ async def _end(process: trio.Process) -> None:
     await process.wait()
 
 
-async def until(look: Callable[[], Awaitable[_T]], wanted: str, *, seconds: float = PATIENCE) -> _T:
-    """What `look` gives as soon as it is true. Fails the test after `seconds`, saying what was wanted."""
-    deadline = trio.current_time() + seconds
-    while not (seen := await look()):
+async def until(look: Callable[[], Awaitable[bool]], wanted: str) -> None:
+    """Return when `look` says so. When it has not for too long, fail the test, and say what was wanted."""
+    deadline = trio.current_time() + PATIENCE
+    while not await look():
         if trio.current_time() > deadline:
-            pytest.fail(f"not within {seconds:g} s: {wanted}")
+            pytest.fail(f"not within {PATIENCE:g} s: {wanted}")
         await trio.sleep(LOOK_SECONDS)
-    return seen
-
-
-def free_port() -> int:
-    """A port that nobody has, and that was not given before."""
-    return next(_free_ports)
-
-
-def _search() -> Iterator[int]:
-    # Two test runs on one machine begin at different places.
-    start = os.getpid() % (LAST_PORT - FIRST_PORT)
-    while True:
-        for number in range(LAST_PORT - FIRST_PORT):
-            port = FIRST_PORT + (start + number) % (LAST_PORT - FIRST_PORT)
-            if _is_free(port):
-                yield port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind(("0.0.0.0", port))
-        except OSError:
-            return False
-    return True
-
-
-_free_ports = _search()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from .programs import Job, free_port, need, running
+from .programs import Job, free_port, running
 
 SETTINGS = """\
 [LegalNotice]
@@ -18,8 +19,6 @@ Session\\LSDEnabled=false
 Session\\PeXEnabled=false
 Session\\Encryption=2
 Session\\Port={port}
-Session\\Interface=lo
-Session\\InterfaceName=lo
 Session\\InterfaceAddress={host}
 Session\\QueueingSystemEnabled=false
 Session\\MultiConnectionsPerIp=true
@@ -29,7 +28,7 @@ Session\\SSRFMitigation=false
 PortForwardingEnabled=false
 [Preferences]
 General\\Locale=en
-WebUI\\Address={host}
+WebUI\\Address=127.0.0.1
 WebUI\\Port={web_port}
 WebUI\\UseUPnP=false
 """
@@ -38,11 +37,10 @@ WebUI\\UseUPnP=false
 @asynccontextmanager
 async def open_qbittorrent(job: Job) -> AsyncIterator[None]:
     """Its web interface cannot be turned off; nobody uses it."""
-    need("qbittorrent-nox", "qbittorrent-nox")
     settings = job.work / "qBittorrent" / "config" / "qBittorrent.conf"
     settings.parent.mkdir(parents=True)
     settings.write_text(SETTINGS.format(port=job.port, host=job.host, folder=job.folder, web_port=free_port()))
-    arguments = [f"--profile={job.work}", "--skip-dialog=true", job.torrent]
+    arguments: list[str | Path] = [f"--profile={job.work}", "--skip-dialog=true", job.torrent]
     environment = {"HOME": str(job.work)}
     async with running("qbittorrent-nox", *arguments, log=job.work / "log", cwd=job.work, environment=environment):
         yield

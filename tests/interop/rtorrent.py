@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from .programs import Job, need, running
+from .programs import Job, running
 
 SETTINGS = """\
 system.daemon.set = true
@@ -27,7 +27,6 @@ load.start = {torrent}
 @asynccontextmanager
 async def open_rtorrent(job: Job) -> AsyncIterator[None]:
     """All of its settings are in its own language."""
-    need("rtorrent", "rtorrent")
     job.work.mkdir()
     settings = job.work / "rtorrent.rc"
     own = {"work": job.work, "folder": job.folder, "host": job.host, "port": job.port, "torrent": job.torrent}

@@ -21,6 +21,7 @@ from . import words
 from .lines import Row, activity, progress
 
 LINE_SECONDS = 5.0  # between progress lines in a log
+SEEDING_LINE_SECONDS = 60.0  # when all that goes on is seeding, which may be for weeks
 FIRST_LINE_SECONDS = 1.0  # sooner than that there is little to say
 ROW_LINES = 3  # of the screen, for one torrent
 
@@ -70,7 +71,8 @@ class LogScreen:
         if self._next is None:
             self._next = now + FIRST_LINE_SECONDS
         if now >= self._next:
-            self._next = now + LINE_SECONDS
+            seeding = all(row.status.state is State.SEEDING for row in rows)
+            self._next = now + (SEEDING_LINE_SECONDS if seeding and rows else LINE_SECONDS)
             for row in rows:
                 self.say(progress(row))
 

@@ -21,8 +21,8 @@ from trio_torrent import (
     Overflow,
     State,
     Status,
-    StorageError,
     Torrent,
+    TorrentError,
     TorrentEvent,
     open_client,
 )
@@ -30,7 +30,7 @@ from trio_torrent import (
 from .exits import CommandError, Exit, exit_code
 from .lines import Row, finished
 from .options import STOP_SECONDS, Network, SeedLimits
-from .source import load
+from .source import Kind, kind_of, load
 from .voice import Voice
 from .words import duration, plural, size
 
@@ -73,11 +73,11 @@ class Follower:
     def __init__(self, source: str, orders: Orders, voice: Voice) -> None:
         self.source = source
         self.exit = Exit.INTERRUPTED  # unless it comes to another end
+        self.torrent: Torrent | None = None
         self._orders = orders
         self._voice = voice
         self._scope = trio.CancelScope()
         self._over = False
-        self._torrent: Torrent | None = None
         self._started = 0.0
         self._seeding_since: float | None = None
         self._stall: Stall | None = None
@@ -85,31 +85,31 @@ class Follower:
     @property
     def row(self) -> Row | None:
         """For the display, while there is something to see."""
-        if self._torrent is None or self._over:
+        if self.torrent is None or self._over:
             return None
-        return Row(self._torrent.name, self._torrent.status)
+        return Row(self.torrent.name, self.torrent.status)
 
     async def run(self, client: Client) -> None:
         """Until it is over; `exit` then says how it went."""
         try:
             with self._scope:
                 await self._follow(client)
-        except (CommandError, StorageError) as error:
+        except (CommandError, TorrentError) as error:
             self._give_up(error)
-        if self._scope.cancelled_caught and self._torrent is not None:
+        if self._scope.cancelled_caught and self.torrent is not None:
             with trio.move_on_after(STOP_SECONDS):  # other torrents go on, this one must not
-                await self._torrent.stop()
+                await self.torrent.stop()
 
     def tick(self, now: float) -> None:
         """Report, and end what has gone on for long enough."""
-        if self._torrent is None or self._over:
+        if self.torrent is None or self._over:
             return
-        status = self._torrent.status
+        status = self.torrent.status
         self._emit("progress", **_figures(status))
         if status.state is State.DOWNLOADING and self._has_stalled(status, now):
             self._give_up(self._stalled(status))
         elif self._has_seeded_enough(status, now):
-            self._voice.say(f"{self._torrent.name}: seeded enough, {size(status.uploaded)} uploaded")
+            self._voice.say(f"{self.torrent.name}: seeded enough, {size(status.uploaded)} uploaded")
             self.exit = Exit.DONE
             self._end()
 
@@ -126,6 +126,8 @@ class Follower:
 
     async def _add(self, client: Client) -> Torrent | None:
         """The torrent, or None if another source has brought the same one."""
+        if kind_of(self.source) is Kind.URL:
+            self._voice.say(f"fetching {self.source}")
         metainfo = await load(self.source)
         if any(known.metainfo.info_hashes.wire == metainfo.info_hashes.wire for known in client.torrents):
             self._voice.say(f"{self.source}: the same torrent as another source")
@@ -133,7 +135,7 @@ class Follower:
             return None
         # A seeder connects to peers only when it is known that there is something to give.
         peers = () if self._orders.seed else self._orders.network.peers
-        self._torrent = await client.add(metainfo, save_path=self._orders.folder, peers=peers)
+        self.torrent = await client.add(metainfo, save_path=self._orders.folder, peers=peers)
         self._started = trio.current_time()
         self._emit(
             "added",
@@ -144,7 +146,7 @@ class Follower:
             pieces=metainfo.geometry.pieces,
             piece_length=metainfo.geometry.piece_length,
         )
-        return self._torrent
+        return self.torrent
 
     def _hear(self, torrent: Torrent, event: TorrentEvent) -> None:
         match event:
@@ -166,14 +168,18 @@ class Follower:
         if have == pieces:
             self._voice.say(f"{torrent.name}: all {plural(pieces, 'piece')} are there")
             self._complete(torrent, already=True)
-        elif self._orders.seed:
+            return
+        if self._orders.seed:
+            folder = self._orders.folder
             raise CommandError(
                 Exit.UNVERIFIED,
-                f"{torrent.name}: only {have} of {pieces} pieces in {self._orders.folder} are good; "
-                f"`trio-torrent get -o {self._orders.folder}` fetches the rest",
+                f"{torrent.name}: only {have} of {pieces} pieces in {folder} are good; "
+                f"`trio-torrent get -o {folder}` fetches the rest",
             )
-        elif have:
+        if have:
             self._voice.say(f"{torrent.name}: {have} of {plural(pieces, 'piece')} are there already")
+        if self._orders.stall_seconds is not None:
+            self._stall = Stall(self._orders.stall_seconds, trio.current_time())
 
     def _complete(self, torrent: Torrent, *, already: bool = False) -> None:
         status, now = torrent.status, trio.current_time()
@@ -189,11 +195,7 @@ class Follower:
         self._over = not self._orders.limits  # the engine keeps seeding while other torrents go on
 
     def _has_stalled(self, status: Status, now: float) -> bool:
-        if self._orders.stall_seconds is None:
-            return False
-        if self._stall is None:
-            self._stall = Stall(self._orders.stall_seconds, now)
-        return self._stall.stalled(status.downloaded, now)
+        return self._stall is not None and self._stall.stalled(status.downloaded, now)
 
     def _has_seeded_enough(self, status: Status, now: float) -> bool:
         return self._seeding_since is not None and self._orders.limits.reached(
@@ -203,11 +205,11 @@ class Follower:
     def _stalled(self, status: Status) -> CommandError:
         reason = status.reason or "waiting for data"
         self._emit("stalled", reason=reason)
-        name = self._torrent.name if self._torrent is not None else self.source
+        name = self.torrent.name if self.torrent is not None else self.source
         waited = duration(self._orders.stall_seconds or 0)
         return CommandError(Exit.STALLED, f"{name}: nothing has arrived for {waited}: {reason}")
 
-    def _give_up(self, error: CommandError | StorageError) -> None:
+    def _give_up(self, error: CommandError | TorrentError) -> None:
         self._voice.fail(error, info_hash=self._info_hash, source=self.source)
         self.exit = exit_code(error)
         self._end()
@@ -222,9 +224,9 @@ class Follower:
     @property
     def _info_hash(self) -> str | None:
         """By it a program knows which torrent an event is about."""
-        if self._torrent is None:
+        if self.torrent is None:
             return None
-        hashes = self._torrent.metainfo.info_hashes
+        hashes = self.torrent.metainfo.info_hashes
         return _hex(hashes.v1 or hashes.v2)
 
 
@@ -237,16 +239,22 @@ async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt
     async with open_client(orders.network.settings()) as client:
         if orders.network.port not in (0, client.port):
             voice.say(f"port {orders.network.port} is taken: peers reach us at {client.port}")
-        with interrupt, voice.progress():
-            async with trio.open_nursery() as nursery:
-                nursery.start_soon(_clock, followers, voice)
-                async with trio.open_nursery() as running:
-                    for follower in followers:
-                        running.start_soon(follower.run, client)
-                nursery.cancel_scope.cancel()
+        with interrupt:
+            await watch(followers, client, voice)
     if client.unexpected:
         voice.fail(CommandError(Exit.BUG, f"{client.unexpected} errors were bugs in trio-torrent; --debug shows them"))
     return together([follower.exit for follower in followers])
+
+
+async def watch(followers: Sequence[Follower], client: Client, voice: Voice) -> None:
+    """Run them with progress, until the last of them is over."""
+    with voice.progress():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(_clock, followers, voice)
+            async with trio.open_nursery() as running:
+                for follower in followers:
+                    running.start_soon(follower.run, client)
+            nursery.cancel_scope.cancel()
 
 
 def together(codes: Sequence[Exit]) -> Exit:

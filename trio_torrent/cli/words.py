@@ -29,7 +29,9 @@ def rate(per_second: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as two units: `0.4 s`, `31 s`, `5 min 02 s`, `2 h 05 min`, `3 d 04 h`."""
+    """Seconds as people say them: `40 ms`, `3.4 s`, `31 s`, `5 min 02 s`, `2 h 05 min`, `3 d 04 h`."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = int(seconds)

@@ -15,12 +15,12 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.disk.workers import Workers, open_workers
-from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http, open_http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
 
+from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
 from .source import load
 from .torrent import Shared, Torrent

@@ -13,6 +13,11 @@ from trio_torrent.version import __version__
 PEER_ID_PREFIX = "-TT{:02d}{:02d}-".format(*(int(part) for part in __version__.split(".")[:2]))
 
 
+def default_threads() -> int:
+    """One for each core, but two at the least, so that hashing never waits for the disk, and no more than eight."""
+    return min(8, max(2, os.cpu_count() or 2))
+
+
 def _positive(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
     if value < 1:
         raise ValueError(f"{attribute.name} must be at least 1, not {value}")
@@ -45,8 +50,8 @@ class Settings:
     trackers: bool = True
     """Announce to the torrent's trackers."""
 
-    threads: int = attrs.field(factory=lambda: min(4, max(2, os.cpu_count() or 2)), validator=_positive)
-    """For hashing, reading and writing. SHA-1 runs at 1.9 GB/s a thread, so a few outrun any disk."""
+    threads: int = attrs.field(factory=default_threads, validator=_positive)
+    """For hashing, reading and writing. SHA-1 runs at 1.9 GB/s a thread, so a few of them outrun any disk."""
 
     stop_seconds: float = 5.0
     """How long leaving may take, for the trackers to be told that we are gone."""

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import trio
 
-from trio_torrent.metainfo.torrent import MAX_TORRENT_SIZE, Metainfo
+from trio_torrent.metainfo.torrent import MAX_TORRENT_SIZE
 from trio_torrent.net.http import Http, Local
+
+from .metainfo import Metainfo
 
 FETCH_SECONDS = 60.0  # for a .torrent by URL, start to end
 

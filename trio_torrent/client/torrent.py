@@ -22,7 +22,6 @@ from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import StorageError, TorrentError
-from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.http import Http
@@ -36,6 +35,7 @@ from trio_torrent.wire.handshake import EXTENDED, FAST, Handshake
 
 from .broadcast import Broadcast
 from .events import Checked, Completed, DialRefused, Failed, FileDone, PeerGone, PieceDone, TorrentEvent
+from .metainfo import Metainfo
 from .perform import Performer, Reports
 from .progress import Progress
 from .settings import Settings

@@ -37,7 +37,7 @@ class Workers:
         self._jobs.put(partial(self._do, job, done))
         if self._running < self.count:
             self._running += 1
-            self._nursery.start_soon(partial(trio.to_thread.run_sync, self._work, limiter=self._limiter))
+            self._nursery.start_soon(self._stand)
 
     async def run(self, job: Callable[[], T]) -> T:
         """Do `job` in a thread; its result. A cancelled caller leaves at once, and the job is done all the same."""
@@ -79,6 +79,10 @@ class Workers:
     def _do(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
         result = outcome.capture(job)
         self._token.run_sync_soon(done, result)
+
+    async def _stand(self) -> None:
+        with trio.CancelScope(shield=True):  # `stop` ends it: or else jobs would be lost that wait for it to begin
+            await trio.to_thread.run_sync(self._work, limiter=self._limiter)
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:

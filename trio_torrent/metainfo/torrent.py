@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha1
+from typing import Self
 
 import attrs
 
@@ -46,7 +47,7 @@ class Metainfo:
     _tail: bytes = attrs.field(default=b"", repr=False)  # and after it
 
     @classmethod
-    def from_bytes(cls, data: bytes | bytearray | memoryview, *, max_size: int = MAX_TORRENT_SIZE) -> Metainfo:
+    def from_bytes(cls, data: bytes | bytearray | memoryview, *, max_size: int = MAX_TORRENT_SIZE) -> Self:
         """Read a .torrent file. Raises MetainfoError naming the field, and nothing else."""
         if len(data) > max_size:
             raise MetainfoError(f"a torrent of {len(data)} bytes, more than {max_size}")
@@ -64,7 +65,7 @@ class Metainfo:
         return cls._read(Fields(values, "", notes), raw, data[: span.start], data[span.stop :])
 
     @classmethod
-    def from_info(cls, info_bytes: bytes, trackers: Iterable[Iterable[str]] = ()) -> Metainfo:
+    def from_info(cls, info_bytes: bytes, trackers: Iterable[Iterable[str]] = ()) -> Self:
         """A torrent of an info dictionary alone, as peers send it (BEP 9), and tiers of trackers.
 
         Raises MetainfoError. Whether the bytes are the right ones is for the caller: `InfoHashes.matches`.
@@ -79,7 +80,7 @@ class Metainfo:
         return cls._read(Fields(values, "", Notes()), info_bytes, *_around_info(values))
 
     @classmethod
-    def _read(cls, fields: Fields, raw: bytes, head: bytes, tail: bytes) -> Metainfo:
+    def _read(cls, fields: Fields, raw: bytes, head: bytes, tail: bytes) -> Self:
         info = read_info(fields.values[b"info"], raw, fields.notes)
         v2 = info.info_hashes.v2 is not None
         return cls(
@@ -100,7 +101,7 @@ class Metainfo:
             tail=tail,
         )
 
-    def with_piece_layers(self, layers: Layers) -> Metainfo:
+    def with_piece_layers(self, layers: Layers) -> Self:
         """The same torrent with layers that were missing, as peers give them (BEP 52). Raises MetainfoError."""
         values = decode(self.to_bytes(), max_depth=MAX_DEPTH, allow_trailing=True)
         assert isinstance(values, dict)  # it was read before

@@ -22,9 +22,9 @@ class Boundary:
 
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:
-        """Stop any exception here. Cancellation passes."""
+        """Stop any exception here. Cancellation passes, also where both come at once, in a group."""
         try:
             yield
-        except Exception:
+        except* Exception:
             self.unexpected += 1
             logger.exception("unexpected, in %s; this is a bug in trio-torrent", what)

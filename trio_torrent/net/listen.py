@@ -39,8 +39,13 @@ async def open_listeners(port: int, *, interface: str | None = None) -> list[tri
     if interface is not None:
         return await trio.open_tcp_listeners(port, host=interface, backlog=BACKLOG)
     listeners = await trio.open_tcp_listeners(port, host="0.0.0.0", backlog=BACKLOG)
-    with suppress(OSError):  # no IPv6 here, or that port is somebody else's there
-        listeners += await trio.open_tcp_listeners(port_of(listeners), host="::", backlog=BACKLOG)
+    try:
+        with suppress(OSError):  # no IPv6 here, or that port is somebody else's there
+            listeners += await trio.open_tcp_listeners(port_of(listeners), host="::", backlog=BACKLOG)
+    except BaseException:
+        for listener in listeners:
+            listener.socket.close()
+        raise
     return listeners
 
 

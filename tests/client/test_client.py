@@ -1,0 +1,352 @@
+"""Whole clients over real sockets: sharing, leaving, and that nothing is left of them."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+import trio
+import trio.testing
+
+from tests.payload import random_bytes, single, write
+from trio_torrent import (
+    Address,
+    Client,
+    Completed,
+    DialRefused,
+    MetainfoError,
+    PieceDone,
+    Settings,
+    State,
+    StorageError,
+    Torrent,
+    TorrentEvent,
+    TrackerError,
+    open_client,
+    serve_tracker,
+)
+from trio_torrent.bencode import encode
+from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.net.handshaking import receive_handshake
+from trio_torrent.net.tracker_server import TrackerServer
+from trio_torrent.wire.handshake import Handshake
+
+LOCALHOST = "127.0.0.1"
+PAYLOAD = random_bytes(3_000_000)
+SETTINGS = Settings(port=0, interface=LOCALHOST, stop_seconds=2)
+
+
+def torrent(announce: str = "") -> Metainfo:
+    return single(PAYLOAD, piece_length=65536, announce=announce)
+
+
+TORRENT = torrent()
+DATA = TORRENT.to_bytes()
+
+
+def where(client: Client) -> Address:
+    return Address(LOCALHOST, client.port)
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Path:
+    """A folder with the payload."""
+    return write(tmp_path / "seed", {"payload.bin": PAYLOAD})
+
+
+async def share(client: Client, folder: Path, data: bytes = DATA) -> Torrent:
+    """Seed it; while files are being checked, peers are shown out."""
+    torrent = await client.add(data, save_path=folder)
+    await torrent.wait_complete()
+    return torrent
+
+
+@pytest.fixture
+async def tracker(nursery: trio.Nursery) -> TrackerServer:
+    server: TrackerServer = await nursery.start(serve_tracker)
+    return server
+
+
+@pytest.fixture
+def held() -> Callable[[], tuple[int, list[str], int]]:
+    """Descriptors, threads at work, and tasks."""
+
+    def tasks(task: trio.lowlevel.Task) -> int:
+        return 1 + sum(tasks(child) for nursery in task.child_nurseries for child in nursery.child_tasks)
+
+    def count() -> tuple[int, list[str], int]:
+        root = trio.lowlevel.current_root_task()
+        assert root is not None
+        working = [thread.name for thread in threading.enumerate() if "_work" in thread.name]
+        return len(os.listdir("/proc/self/fd")), working, tasks(root)
+
+    return count
+
+
+async def events_so_far(events: trio.MemoryReceiveChannel[TorrentEvent]) -> AsyncIterator[TorrentEvent]:
+    while events.statistics().current_buffer_used:
+        yield await events.receive()
+
+
+# -- sharing ---------------------------------------------------------------------------------------------------------
+
+
+async def test_one_client_downloads_from_another(seed: Path, tmp_path: Path):
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        with trio.fail_after(10):
+            source = await share(one, seed)
+            target = await other.add(DATA, save_path=tmp_path, peers=[where(one)])
+            async with target.events(buffer=1000) as events:
+                await target.wait_complete()
+                (completed,) = [event async for event in events_so_far(events) if isinstance(event, Completed)]
+        assert (completed.downloaded, completed.wasted) == (len(PAYLOAD), 0)
+        assert (tmp_path / "payload.bin").read_bytes() == PAYLOAD
+        assert (source.status.uploaded, target.status.downloaded) == (len(PAYLOAD), len(PAYLOAD))
+        assert target.status.state is State.SEEDING
+        assert one.unexpected == other.unexpected == 0
+
+
+async def test_a_tracker_brings_them_together(seed: Path, tmp_path: Path, tracker: TrackerServer):
+    """Whoever announces second hears of the first. On leaving, both say so."""
+    data = torrent(tracker.url).to_bytes()
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        with trio.fail_after(10):
+            await one.add(data, save_path=seed)
+            target = await other.add(data, save_path=tmp_path)
+            await target.wait_complete()
+            while len(tracker.registry.peers(TORRENT.info_hashes.wire)) < 2:  # noqa: ASYNC110  # nobody else tells
+                await trio.sleep(0.005)
+        assert (tmp_path / "payload.bin").read_bytes() == PAYLOAD
+    assert tracker.registry.peers(TORRENT.info_hashes.wire) == ()
+
+
+async def test_any_number_of_clients_in_one_program(tmp_path: Path, seed: Path):
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as two, open_client(SETTINGS) as three:
+        assert len({client.peer_id for client in (one, two, three)}) == 3
+        assert len({client.port for client in (one, two, three)}) == 3
+        with trio.fail_after(10):
+            await share(one, seed)
+            first = await two.add(DATA, save_path=tmp_path / "2", peers=[where(one), where(three)])
+            second = await three.add(DATA, save_path=tmp_path / "3", peers=[where(two), where(one)])
+            await first.wait_complete()
+            await second.wait_complete()
+    assert all((tmp_path / str(number) / "payload.bin").read_bytes() == PAYLOAD for number in (2, 3))
+
+
+async def test_a_stranger_who_asks_for_something_else_is_shown_out(seed: Path):
+    async with open_client(SETTINGS) as client:
+        await share(client, seed)
+        async with await trio.open_tcp_stream(LOCALHOST, client.port) as stream:
+            await stream.send_all(bytes(Handshake(b"x" * 20, b"p" * 20)))
+            with trio.fail_after(5):
+                assert await stream.receive_some() == b""
+        async with await trio.open_tcp_stream(LOCALHOST, client.port) as stream:
+            await stream.send_all(bytes(Handshake(TORRENT.info_hashes.wire, b"p" * 20)))
+            theirs, _ = await receive_handshake(stream)
+            assert theirs.peer_id == client.peer_id
+
+
+# -- adding ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_same_torrent_is_the_same_handle(tmp_path: Path, seed: Path):
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        await share(one, seed)
+        target = await other.add(DATA, save_path=tmp_path)
+        await target.wait_checked()
+        assert await other.add(torrent("http://other.example/announce").to_bytes(), peers=[where(one)]) is target
+        assert other.torrents == (target,)
+        with trio.fail_after(10):
+            await target.wait_complete()
+        assert repr(target) == "<Torrent 'payload.bin' seeding 46/46>"
+        assert repr(other) == f"<Client on port {other.port} with 1 torrents>"
+
+
+async def test_sources_that_are_none(tmp_path: Path):
+    async with open_client(SETTINGS) as client:
+        with pytest.raises(MetainfoError, match="not a torrent"):
+            await client.add(b"garbage")
+        with pytest.raises(FileNotFoundError):
+            await client.add(tmp_path / "missing.torrent")
+        with pytest.raises(TrackerError):
+            await client.add("http://127.0.0.1:1/a.torrent")
+        assert client.torrents == ()
+
+
+async def test_a_torrent_by_url(nursery: trio.Nursery, seed: Path):
+    url = await serve_http(nursery, lambda number: answered(DATA))
+    async with open_client(SETTINGS) as client:
+        with trio.fail_after(10):
+            added = await client.add(f"{url}/a.torrent", save_path=seed)
+            await added.wait_complete()
+        assert added.name == "payload.bin"
+
+
+async def test_a_torrent_that_fails_leaves_the_others_alone(tmp_path: Path, seed: Path):
+    other = random_bytes(100_000, seed=2)
+    (tmp_path / "bad" / "other.bin").mkdir(parents=True)
+    async with open_client(SETTINGS) as client, open_client(SETTINGS) as source:
+        await share(source, seed)
+        bad = await client.add(single(other, name="other.bin").to_bytes(), save_path=tmp_path / "bad")
+        write(tmp_path / "good", {"other.bin": other})
+        await share(source, tmp_path / "good", single(other, name="other.bin").to_bytes())
+        bad.add_peers([where(source)])
+        good = await client.add(DATA, save_path=tmp_path, peers=[where(source)])
+        with trio.fail_after(10):
+            with pytest.raises(StorageError, match="Is a directory"):
+                await bad.wait_complete()
+            await good.wait_complete()
+        assert (bad.status.state, good.status.state) == (State.FAILED, State.SEEDING)
+        assert isinstance(bad.error, StorageError)
+        assert client.unexpected == 0
+
+
+async def test_peers_for_a_torrent_that_has_failed_are_no_harm(tmp_path: Path, seed: Path):
+    (tmp_path / "payload.bin").mkdir()
+    async with open_client(SETTINGS) as client, open_client(SETTINGS) as source:
+        await share(source, seed)
+        failed = await client.add(DATA, save_path=tmp_path, peers=[where(source)])
+        with trio.fail_after(10), pytest.raises(StorageError):
+            await failed.wait_complete()
+        await trio.testing.wait_all_tasks_blocked()
+        assert await client.add(DATA, peers=[where(source)]) is failed
+
+
+# -- ports -----------------------------------------------------------------------------------------------------------
+
+
+async def test_if_the_port_is_taken_another_one_is_used():
+    async with open_client(SETTINGS) as one, open_client(Settings(port=one.port, interface=LOCALHOST)) as other:
+        assert one.port != other.port != 0
+
+
+async def test_an_interface_that_is_not_ours():
+    with pytest.RaisesGroup(OSError, flatten_subgroups=True):
+        async with open_client(Settings(port=0, interface="192.0.2.1")):
+            raise AssertionError("there is no such interface")
+
+
+# -- leaving ---------------------------------------------------------------------------------------------------------
+
+
+async def serve_http(nursery: trio.Nursery, answer: Callable[[int], Awaitable[bytes]]) -> str:
+    """A server that answers its requests, numbered from 0, with such bodies; its URL."""
+    (listener,) = await trio.open_tcp_listeners(0, host=LOCALHOST)
+    requests = 0
+
+    async def handle(stream: trio.SocketStream) -> None:
+        nonlocal requests
+        number, requests = requests, requests + 1
+        async with stream:
+            await stream.receive_some()
+            body = await answer(number)
+            await stream.send_all(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    nursery.start_soon(trio.serve_listeners, handle, [listener])
+    return f"http://{LOCALHOST}:{listener.socket.getsockname()[1]}"
+
+
+async def answered(body: bytes) -> bytes:
+    await trio.lowlevel.checkpoint()
+    return body
+
+
+async def test_a_tracker_that_falls_silent_does_not_keep_us(tmp_path: Path, nursery: trio.Nursery):
+    """It has answered once, so it is told that we are gone; it has until `stop_seconds` to hear it."""
+    asked_again = trio.Event()
+    nobody = encode({b"interval": 1800, b"peers": b"\x7f\0\0\x01\0\x01"})  # 127.0.0.1:1
+
+    async def once(number: int) -> bytes:
+        if number:
+            asked_again.set()
+            await trio.sleep_forever()
+        return await answered(nobody)
+
+    url = await serve_http(nursery, once)
+    async with open_client(Settings(port=0, interface=LOCALHOST, stop_seconds=0.05)) as client:
+        added = await client.add(torrent(f"{url}/announce").to_bytes(), save_path=tmp_path)
+        with trio.fail_after(10):
+            async with added.events() as events:
+                while not isinstance(await events.receive(), DialRefused):
+                    pass  # the peer that the tracker named: so its answer has been read
+        start = trio.current_time()
+    assert asked_again.is_set()
+    assert trio.current_time() - start < 1
+    assert added.status.state is State.STOPPED
+
+
+async def test_nobody_waits_for_ever_for_a_torrent_that_has_stopped(tmp_path: Path):
+    async with open_client(SETTINGS) as client:
+        added = await client.add(DATA, save_path=tmp_path)
+        await added.wait_checked()
+    with trio.fail_after(0.1):
+        await added.wait_complete()
+
+
+async def test_leaving_leaves_nothing(seed: Path, tmp_path: Path, held):
+    before = held()
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        await share(one, seed)
+        with trio.fail_after(10):
+            await (await other.add(DATA, save_path=tmp_path, peers=[where(one)])).wait_complete()
+    assert held() == before
+
+
+async def test_cancelled_in_the_middle_nothing_is_left(seed: Path, tmp_path: Path, held):
+    """And what was told as done is on disk."""
+    before = held()
+    done: list[int] = []
+    with trio.CancelScope() as scope:
+        async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+            await share(one, seed)
+            target = await other.add(DATA, save_path=tmp_path, peers=[where(one)])
+            async with target.events(buffer=1000) as events:
+                async for event in events:
+                    if isinstance(event, PieceDone):
+                        done.append(event.piece)
+                        scope.cancel()
+    assert scope.cancelled_caught
+    assert held() == before
+    assert one.unexpected == other.unexpected == 0
+    written = (tmp_path / "payload.bin").read_bytes()
+    for piece in done:
+        assert written[piece * 65536 : (piece + 1) * 65536] == PAYLOAD[piece * 65536 : (piece + 1) * 65536]
+
+
+async def test_cancelled_at_any_step_of_the_start_nothing_is_left(tmp_path: Path, held):
+    before = held()
+    for checkpoints in range(12):
+        with trio.CancelScope() as scope:
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(cancel_after, checkpoints, scope)
+                async with open_client(SETTINGS) as client:
+                    await client.add(DATA, save_path=tmp_path)
+                    await trio.sleep_forever()
+        assert held() == before
+
+
+async def cancel_after(checkpoints: int, scope: trio.CancelScope) -> None:
+    for _ in range(checkpoints):
+        await trio.lowlevel.checkpoint()
+    scope.cancel()
+
+
+async def test_an_exception_of_the_block_comes_out(tmp_path: Path, held):
+    before = held()
+    with pytest.RaisesGroup(pytest.RaisesExc(KeyError, match="mine"), flatten_subgroups=True):
+        async with open_client(SETTINGS) as client:
+            await client.add(DATA, save_path=tmp_path)
+            raise KeyError("mine")
+    assert held() == before
+
+
+async def test_listeners_hear_the_end(seed: Path):
+    async with open_client(SETTINGS) as client:
+        added = await client.add(DATA, save_path=seed)
+        async with trio.open_nursery() as nursery, added.events() as events:
+            nursery.start_soon(client.stop)
+            with trio.fail_after(5):
+                assert not [event async for event in events if isinstance(event, Completed)]
