@@ -48,17 +48,19 @@ if TYPE_CHECKING:
     from .client.torrent import Torrent
     from .errors import (
         BencodeError,
+        IncompleteError,
         MagnetError,
         MetainfoError,
         PeerError,
         ProtocolError,
+        StoppedError,
         StorageError,
         TorrentError,
         TrackerError,
     )
     from .metainfo.infohash import InfoHashes
     from .metainfo.magnet import Magnet
-    from .net.tracker_server import serve_tracker
+    from .net.tracker_server import TrackerServer, serve_tracker
 
 _HOMES = {
     "address": ("Address",),
@@ -81,17 +83,19 @@ _HOMES = {
     "client.torrent": ("Torrent",),
     "errors": (
         "BencodeError",
+        "IncompleteError",
         "MagnetError",
         "MetainfoError",
         "PeerError",
         "ProtocolError",
+        "StoppedError",
         "StorageError",
         "TorrentError",
         "TrackerError",
     ),
     "metainfo.infohash": ("InfoHashes",),
     "metainfo.magnet": ("Magnet",),
-    "net.tracker_server": ("serve_tracker",),
+    "net.tracker_server": ("TrackerServer", "serve_tracker"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -106,6 +110,7 @@ __all__ = [
     "FileDone",
     "FileVerified",
     "Found",
+    "IncompleteError",
     "InfoHashes",
     "Magnet",
     "MagnetError",
@@ -122,11 +127,13 @@ __all__ = [
     "State",
     "Status",
     "Step",
+    "StoppedError",
     "StorageError",
     "Torrent",
     "TorrentError",
     "TorrentEvent",
     "TrackerError",
+    "TrackerServer",
     "Verified",
     "__version__",
     "open_client",
@@ -143,4 +150,4 @@ def __getattr__(name: str) -> object:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return [*__all__, "__doc__", "__file__", "__name__", "__path__"]

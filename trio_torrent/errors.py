@@ -35,3 +35,15 @@ class TrackerError(TorrentError):
 
 class StorageError(TorrentError):
     """Files could not be read or written. The torrent stops; what was verified stays."""
+
+
+class IncompleteError(TorrentError):
+    """Data that should be complete is not; `good` is how many of its pieces are right."""
+
+    def __init__(self, message: str, good: int) -> None:
+        super().__init__(message)
+        self.good = good
+
+
+class StoppedError(TorrentError):
+    """The torrent was stopped before what was waited for."""

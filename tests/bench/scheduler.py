@@ -68,7 +68,7 @@ class Swarm:
                 batch, asked[:BATCH] = asked[:BATCH], []
                 said = tuple(wire.Piece(request.piece, request.offset, self.data) for request in batch)
                 start = time.process_time()
-                self.happen(Received(peer, said))
+                self.happen(Received(peer, said, asks=BLOCKS))
                 for piece in self.verify:
                     self.happen(PieceVerified(piece))
                 spent += time.process_time() - start

@@ -17,10 +17,12 @@ from trio_torrent import (
     Client,
     Completed,
     DialRefused,
+    IncompleteError,
     MetainfoError,
     PieceDone,
     Settings,
     State,
+    StoppedError,
     StorageError,
     Torrent,
     TorrentEvent,
@@ -28,7 +30,8 @@ from trio_torrent import (
     open_client,
     serve_tracker,
 )
-from trio_torrent.bencode import encode
+from trio_torrent.bencode import decode, encode
+from trio_torrent.metainfo.build import Entry, draft
 from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.handshaking import receive_handshake
 from trio_torrent.net.tracker_server import TrackerServer
@@ -117,8 +120,7 @@ async def test_a_tracker_brings_them_together(seed: Path, tmp_path: Path, tracke
             await one.add(data, save_path=seed)
             target = await other.add(data, save_path=tmp_path)
             await target.wait_complete()
-            while len(tracker.registry.peers(TORRENT.info_hashes.wire)) < 2:  # noqa: ASYNC110  # nobody else tells
-                await trio.sleep(0.005)
+        assert len(tracker.registry.peers(TORRENT.info_hashes.wire)) == 2
         assert (tmp_path / "payload.bin").read_bytes() == PAYLOAD
     assert tracker.registry.peers(TORRENT.info_hashes.wire) == ()
 
@@ -174,6 +176,30 @@ async def test_sources_that_are_none(tmp_path: Path):
         with pytest.raises(TrackerError):
             await client.add("http://127.0.0.1:1/a.torrent")
         assert client.torrents == ()
+
+
+async def test_what_is_only_to_be_served_is_not_downloaded(tmp_path: Path, seed: Path):
+    part = write(tmp_path / "part", {"payload.bin": PAYLOAD[:200_000]})
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        await share(one, seed)
+        target = await other.add(DATA, save_path=part, peers=[where(one)], download=False)
+        with trio.fail_after(10), pytest.raises(IncompleteError, match="3 of 46 pieces are good") as error:
+            await target.wait_complete()
+        assert error.value.good == 3
+        assert (part / "payload.bin").read_bytes() == PAYLOAD[:200_000]
+
+
+async def test_a_torrent_that_nothing_can_be_compared_with(tmp_path: Path):
+    """Pure v2 without the layers of its file: until peers give them, no piece can be verified."""
+    plan = draft("payload.bin", [Entry((), len(PAYLOAD))], version="2", piece_length=65536)
+    values = decode(plan.to_bytes(v2_layers={0: b"x" * 32 * plan.geometry.pieces}), max_depth=9)
+    assert isinstance(values, dict)
+    del values[b"piece layers"]
+    async with open_client(SETTINGS) as client:
+        with pytest.raises(MetainfoError, match="piece layers"):
+            await client.add(encode(values), save_path=tmp_path)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert client.unexpected == 0
 
 
 async def test_a_torrent_by_url(nursery: trio.Nursery, seed: Path):
@@ -282,7 +308,7 @@ async def test_nobody_waits_for_ever_for_a_torrent_that_has_stopped(tmp_path: Pa
     async with open_client(SETTINGS) as client:
         added = await client.add(DATA, save_path=tmp_path)
         await added.wait_checked()
-    with trio.fail_after(0.1):
+    with trio.fail_after(0.1), pytest.raises(StoppedError):
         await added.wait_complete()
 
 

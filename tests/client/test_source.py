@@ -9,7 +9,8 @@ import pytest
 
 from tests.payload import single
 from trio_torrent import Metainfo, MetainfoError, TrackerError
-from trio_torrent.client.source import FETCH_SECONDS, load
+from trio_torrent.client.metainfo import FETCH_SECONDS
+from trio_torrent.client.source import load
 from trio_torrent.metainfo.torrent import MAX_TORRENT_SIZE
 from trio_torrent.net.http import Http, Local
 

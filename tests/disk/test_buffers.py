@@ -2,7 +2,8 @@
 
 import pytest
 
-from trio_torrent.disk.buffers import MOST_FREE_BYTES, PieceBuffers
+from trio_torrent.disk import buffers as module
+from trio_torrent.disk.buffers import PieceBuffers
 
 
 def test_blocks_make_up_their_piece():
@@ -36,9 +37,10 @@ def test_a_buffer_that_was_taken_is_nobody_elses():
     assert bytes(mine) == b"mine...."
 
 
-@pytest.mark.parametrize(("piece_length", "most"), [(MOST_FREE_BYTES // 4, 4), (MOST_FREE_BYTES * 2, 2)])
-def test_free_buffers_are_not_hoarded(piece_length: int, most: int):
+@pytest.mark.parametrize(("piece_length", "most"), [(256, 4), (2048, 2)])
+def test_free_buffers_are_not_hoarded(piece_length: int, most: int, monkeypatch: pytest.MonkeyPatch):
     """And two are kept however long they are: one fills while another is written."""
+    monkeypatch.setattr(module, "MOST_FREE_BYTES", 1024)
     buffers = PieceBuffers(piece_length)
     for piece in range(most + 3):
         buffers.place(piece, 0, 1)

@@ -85,8 +85,14 @@ def test_any_part_can_be_written_and_read_back(tmp_path_factory: pytest.TempPath
 
 
 def test_files_without_bytes_are_created(files: Files, tmp_path: Path):
-    files.create_empty()
+    assert files.create_empty() == ["folder 1/1"]
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / "folder 1" / "1"]
+
+
+def test_a_symbolic_link_is_no_empty_file(tmp_path: Path):
+    files = Files(tmp_path, FileLayout([File(("a",), 5, 0), File(("link",), 0, 5, symlink=("a",))]))
+    assert files.create_empty() == []
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_creating_an_empty_file_does_not_empty_what_is_there(files: Files):

@@ -57,6 +57,26 @@ async def test_seed(share: Share, tracker: Tracker, folder: Path, tmp_path: Path
 
 
 @pytest.mark.needs("libtorrent")
+async def test_seed_dials_a_peer_that_is_named(share: Share, tracker: Tracker, folder: Path, tmp_path: Path):
+    job = Job(share.torrent, folder, tmp_path / "libtorrent")
+    arguments: list[str | Path] = [
+        "-d",
+        share.folder,
+        "--port",
+        "0",
+        "--no-trackers",
+        "--peer",
+        f"{job.host}:{job.port}",
+    ]
+    async with open_libtorrent(job):
+        await tracker.until(share.info_hash, seeders=0, leechers=1)
+        async with command(tmp_path / "seed.log", "seed", share.torrent, *arguments) as seed:
+            await arrival(share, folder)
+            seed.interrupt()
+            assert await seed.end() == INTERRUPTED
+
+
+@pytest.mark.needs("libtorrent")
 async def test_ctrl_c_tells_the_tracker(share: Share, tracker: Tracker, folder: Path, tmp_path: Path):
     """In the middle of a download."""
     job = Job(share.torrent, share.folder, tmp_path / "libtorrent")

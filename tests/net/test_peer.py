@@ -209,7 +209,7 @@ async def test_a_block_lands_in_its_place():
         bench.peer.ask([REQUEST], lambda request: memoryview(memory))
         assert await bench.said() == [REQUEST]
         await bench.brings(encode(block(REQUEST)))
-        assert bench.heard() == [Received(ME, (block(REQUEST),))]
+        assert bench.heard() == [Received(ME, (block(REQUEST),), asks=1)]
         assert memory == bytes([3]) * BLOCK
 
 
@@ -235,22 +235,34 @@ async def test_what_is_withdrawn_is_cancelled_and_does_not_land(before: int):
         memory[:] = bytes(BLOCK)
         assert (await bench.said())[-1] == wire.Cancel(3, 0, BLOCK)
         await bench.brings(data[before:])
-        assert bench.heard()[-1] == Received(ME, (block(REQUEST),))
+        assert bench.heard()[-1] == Received(ME, (block(REQUEST),), asks=1)
+    assert not any(memory)
+
+
+async def test_what_the_peer_knows_of_is_withdrawn_without_a_word():
+    memory = bytearray(BLOCK)
+    async with talking() as bench:
+        bench.peer.ask([REQUEST], lambda request: memoryview(memory))
+        bench.peer.withdraw([REQUEST], tell=False)
+        await bench.brings(encode(block(REQUEST)))
+        assert await bench.said() == [REQUEST]
     assert not any(memory)
 
 
 @pytest.mark.parametrize("before", [0, 5000])
 async def test_after_a_drop_nothing_lands(before: int):
-    """Not even what was there to be read at that moment."""
+    """Not even what the reader was just about to take, when it was past being cancelled."""
     memory, data = bytearray(BLOCK), encode(block(REQUEST))
     async with talking() as bench:
         bench.peer.ask([REQUEST], lambda request: memoryview(memory))
         await bench.brings(data[:before] or HAVE)
         bench.heard()
+        bench.stream.bring.send_nowait(data[before:])
         bench.peer.drop("for a reason")
         memory[:] = bytes(BLOCK)
-        await bench.brings(data[before:])
-        assert bench.heard() == [Left(ME, "for a reason")]
+        await trio.testing.wait_all_tasks_blocked()
+        assert bench.heard()[-1] == Left(ME, "for a reason")
+        assert bench.peer.reason == "for a reason"
         assert not bench.stream.open
     assert not any(memory)
 
@@ -367,7 +379,7 @@ async def test_both_ends_of_memory_talk():
         peers[0].ask([REQUEST], lambda request: memoryview(memory))
         assert await inboxes[1][1].receive() == Received(PeerId(1), (REQUEST,))
         peers[1].serve([REQUEST])
-        assert await inboxes[0][1].receive() == Received(PeerId(0), (block(REQUEST),))
+        assert await inboxes[0][1].receive() == Received(PeerId(0), (block(REQUEST),), asks=1)
         assert await inboxes[1][1].receive() == Served(PeerId(1), (REQUEST,))
         peers[0].drop("enough")
         assert await inboxes[1][1].receive() == Left(PeerId(1), "closed the connection")

@@ -99,6 +99,10 @@ class Swarm:
             self.fetching.unchoked(peer, NOW)
         return peer
 
+    def gives(self, peer: Peer, block: wire.Piece, now: float = NOW) -> None:
+        """A block comes, in answer to all that was asked so far."""
+        self.fetching.block(peer, block, peer.asks, now)
+
     def leave(self, peer: Peer, now: float = NOW) -> None:
         del self.peers[peer.id]
         self.fetching.left(peer, now)

@@ -66,7 +66,7 @@ class Model(RuleBasedStateMachine):
         assert rarest is None if not choices else choices[rarest or 0] == min(choices.values())
 
 
-Model.TestCase.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+Model.TestCase.settings = settings(max_examples=30, stateful_step_count=20, deadline=None)
 TestModel = Model.TestCase
 
 

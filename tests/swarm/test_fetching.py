@@ -21,7 +21,7 @@ def asked_of(swarm: Swarm, peer: Peer) -> list[wire.Request]:
 def fetch(swarm: Swarm, peer: Peer, piece: int) -> None:
     """Every block of a piece that was asked of the peer comes."""
     for request in every_block(piece):
-        swarm.fetching.block(peer, landed(request), NOW)
+        swarm.gives(peer, landed(request))
 
 
 # -- interest --------------------------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ def test_a_block_makes_room_for_the_next():
     peer.queue = 2
     swarm.join(peer, ALL, unchokes=True)
     first, second = asked_of(swarm, peer)
-    swarm.fetching.block(peer, landed(first), NOW)
+    swarm.gives(peer, landed(first))
     swarm.fetching.count(peer, BLOCK, NOW)
     swarm.fetching.fill(peer, NOW)
     assert len(asked_of(swarm, peer)) == 1
@@ -125,13 +125,24 @@ def test_a_whole_piece_is_verified(one):
 def test_a_block_with_data_of_its_own_is_kept_before_its_piece_is_verified(one):
     swarm, peer = one
     (block,) = map(own, every_block(4))
-    swarm.fetching.block(peer, block, NOW)
+    swarm.gives(peer, block)
     assert swarm.commands.take() == [Keep(4, 0, block.data), Verify(4)]
+
+
+def test_a_block_that_was_read_before_it_was_asked_for_answers_an_older_request(one):
+    """Its place may have been somebody else's in between. The answer to this request is still to come."""
+    swarm, peer = one
+    (request,) = every_block(4)
+    swarm.fetching.block(peer, own(request), peer.asks - 1, NOW)
+    assert (swarm.commands.take(), swarm.fetching.wasted) == ([], 1000)
+    assert (4, 0) in peer.asked
+    swarm.gives(peer, landed(request))
+    assert swarm.commands.take() == [Verify(4)]
 
 
 def test_what_nobody_asked_for_is_wasted(one):
     swarm, peer = one
-    swarm.fetching.block(peer, wire.Piece(0, 5, bytes(100)), NOW)
+    swarm.gives(peer, wire.Piece(0, 5, bytes(100)))
     fetch(swarm, peer, 4)
     fetch(swarm, peer, 4)
     assert swarm.fetching.wasted == 100 + 1000
@@ -141,7 +152,7 @@ def test_what_nobody_asked_for_is_wasted(one):
 def test_a_block_of_another_length_loses_its_place(one):
     """Its connection would still write there, when somebody else has been lent the place."""
     swarm, peer = one
-    swarm.fetching.block(peer, wire.Piece(1, 0, b"short"), NOW)
+    swarm.gives(peer, wire.Piece(1, 0, b"short"))
     (request,) = [request for request in every_block(1) if request.offset == 0]
     assert swarm.commands.take() == [Withdraw(peer.id, (request,))]
     assert (swarm.fetching.wasted, peer.rejects) == (5, 1)
@@ -155,9 +166,9 @@ def test_a_block_of_another_length_does_not_mix_the_givers_of_a_suspect_piece(on
     swarm.fetching.failed(1, (b"x", b"y"))
     swarm.fetching.fill(peer, NOW)
     swarm.commands.take()
-    swarm.fetching.block(peer, wire.Piece(1, 0, b"short"), NOW)
+    swarm.gives(peer, wire.Piece(1, 0, b"short"))
     assert swarm.commands.take() == [Withdraw(peer.id, tuple(every_block(1)))]
-    swarm.fetching.block(peer, own(every_block(1)[1]), NOW)
+    swarm.gives(peer, own(every_block(1)[1]))
     assert swarm.commands.take() == [], "that one was withdrawn, too"
     swarm.fetching.fill(peer, NOW)
     assert asked_of(swarm, peer) == every_block(1)
@@ -190,8 +201,8 @@ def test_the_second_time_digests_are_asked_for_and_they_convict():
     swarm.join(liar, ALL, unchokes=True)
     swarm.join(honest, ALL, unchokes=True)
     one, two = every_block(1)
-    swarm.fetching.block(liar, landed(one), NOW)
-    swarm.fetching.block(honest, landed(two), NOW)
+    swarm.gives(liar, landed(one))
+    swarm.gives(honest, landed(two))
     assert Verify(1, digests=False) in swarm.commands.take()
     assert swarm.fetching.failed(1, (b"wrong", b"right 1")) == frozenset()
     swarm.fetching.fill(honest, NOW)
@@ -221,18 +232,19 @@ def test_the_first_copy_is_withdrawn_from_the_others_before_it_is_used(endgame):
     swarm, slow, quick = endgame
     piece, offset = next(iter(quick.asked))
     (request,) = [block for block in every_block(piece) if block.offset == offset]
-    swarm.fetching.block(quick, own(request), NOW)
-    commands = swarm.commands.take()
-    assert commands[:2] == [Withdraw(slow.id, (request,)), Keep(piece, offset, bytes(request.length))]
+    swarm.gives(quick, own(request))
+    first, *others = swarm.commands.take()
+    assert first == Withdraw(slow.id, (request,))
+    assert Keep(piece, offset, bytes(request.length)) in others
     assert (piece, offset) not in slow.asked
 
 
 def test_the_copy_that_comes_second_is_wasted(endgame):
     swarm, slow, quick = endgame
     for request in [block for piece in ALL for block in every_block(piece)]:
-        swarm.fetching.block(slow, landed(request), NOW)
+        swarm.gives(slow, landed(request))
     assert quick.asked == {}
-    swarm.fetching.block(quick, own(every_block(4)[0]), NOW)
+    swarm.gives(quick, own(every_block(4)[0]))
     assert swarm.fetching.wasted == 1000
 
 
@@ -264,6 +276,9 @@ def test_a_choke_gives_all_back_for_others(one):
     swarm.fetching.choked(peer, NOW)
     assert peer.asked == {}
     assert len(other.asked) == 9
+    withdrawn, *_ = swarm.commands.take()
+    assert isinstance(withdrawn, Withdraw)
+    assert (withdrawn.peer, len(withdrawn.requests), withdrawn.tell) == (peer.id, 9, False)
 
 
 def test_with_the_fast_extension_a_choke_alone_takes_nothing_away():
@@ -320,6 +335,7 @@ def test_a_reject_in_a_suspect_piece_takes_back_the_rest_of_it():
     swarm.fetching.rejected(peer, wire.Reject(1, 0, BLOCK), NOW)
     assert swarm.commands.take() == [
         Withdraw(peer.id, (wire.Request(1, BLOCK, BLOCK),)),
+        Withdraw(peer.id, (wire.Request(1, 0, BLOCK),), tell=False),
         Ask(other.id, tuple(every_block(1)), lend=True),
     ]
 
@@ -333,6 +349,9 @@ def test_what_the_departed_owed_is_asked_of_the_hungry(one):
     assert swarm.fetching.picker.availability.count(0) == 1
 
 
+LATE = NOW + FIRST_BLOCK_SECONDS + 0.1
+
+
 def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
     swarm = make_swarm()
     late = swarm.join(make_peer(1), ALL, unchokes=True)
@@ -340,22 +359,22 @@ def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
     swarm.commands.take()
     swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS)
     assert swarm.commands.take() == []
-    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS + 0.1)
+    swarm.fetching.tick(LATE)
     withdrawn, ask = swarm.commands.take()
     assert isinstance(withdrawn, Withdraw)
-    assert [(request.piece, request.offset) for request in withdrawn.requests] == keys
     assert isinstance(ask, Ask)
-    assert len(ask.requests) == 1
-    swarm.fetching.block(late, landed(ask.requests[0]), NOW + 30)
-    swarm.fetching.fill(late, NOW + 30)
+    assert [(request.piece, request.offset) for request in withdrawn.requests] == keys
+    (request,) = ask.requests
+    swarm.gives(late, landed(request), LATE + 2)
+    swarm.fetching.fill(late, LATE + 2)
     assert len(late.asked) == 8, "it has made up for it"
 
 
 def test_what_the_late_one_owed_goes_to_another():
     swarm = make_swarm()
     late, other = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
-    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS + 1)
-    swarm.fetching.unchoked(other, NOW + FIRST_BLOCK_SECONDS + 1)
+    swarm.fetching.tick(LATE)
+    swarm.fetching.unchoked(other, LATE)
     assert len(late.asked) == 1
     assert len(set(other.asked) - set(late.asked)) == 8
 

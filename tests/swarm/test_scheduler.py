@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from random import Random
 
 import attrs
@@ -45,6 +46,7 @@ class Bench:
 
     scheduler: Scheduler
     now: float = NOW
+    asks: Counter[int] = attrs.field(factory=Counter)  # by peer: an answer says how many it knew of
 
     def joins(
         self,
@@ -61,10 +63,12 @@ class Bench:
         return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended))
 
     def says(self, number: int, *messages: wire.Message) -> list[Command]:
-        return self.happens(Received(PeerId(number), messages))
+        return self.happens(Received(PeerId(number), messages, self.asks[number]))
 
     def happens(self, event) -> list[Command]:
-        return list(self.scheduler.handle(event, self.now))
+        commands = list(self.scheduler.handle(event, self.now))
+        self.asks.update(command.peer for command in commands if isinstance(command, Ask))
+        return commands
 
     def passes(self, seconds: float) -> list[Command]:
         self.now += seconds

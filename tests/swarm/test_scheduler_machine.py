@@ -39,6 +39,7 @@ from trio_torrent.wire import messages as wire
 GEOMETRY = Geometry.contiguous(40_000, 70_000)  # blocks of 16384, 16384, 7232; then 16384, 13616
 PIECES = range(GEOMETRY.pieces)
 SLOTS = st.integers(0, 1)  # the honest peer, and the liar
+KEYS = [(piece, offset) for piece in PIECES for offset in range(0, GEOMETRY.piece_size(piece), 16384)]
 SOME_PIECES = st.sets(st.sampled_from(PIECES))
 GOOD, BAD = b"good", b"bad!"
 ADDRESSES = [Address("192.0.2.1", 1), Address("192.0.2.2", 2)]
@@ -54,8 +55,8 @@ class FakePeer:
     chokes: bool = True
     interested_in: bool = False
     unchoked_by_us: bool = False
+    asks: int = 0
     asked: dict[tuple[int, int], bool] = attrs.field(factory=dict)  # whether its place was lent
-    rejected: set[tuple[int, int]] = attrs.field(factory=set)  # in what it says just now
     withdrawn: list[tuple[int, int]] = attrs.field(factory=list)  # may come all the same
 
 
@@ -72,37 +73,54 @@ class World(RuleBasedStateMachine):
         self.arrived: dict[int, set[int]] = {}
         self.verifying: set[int] = set()
         self.finished = 0
+        self.inbox: list[Event] = []
+        self.busy = False  # the scheduler, with other things: events wait, while connections read on
 
     # -- the client's part -------------------------------------------------------------------------------------------
 
     def happen(self, event: Event) -> None:
-        for command in self.scheduler.handle(event, self.now):
-            self.perform(command)
+        self.inbox.append(event)
+        while self.inbox and not self.busy:
+            for command in self.scheduler.handle(self.inbox.pop(0), self.now):
+                self.perform(command)
 
     def perform(self, command: do.Command) -> None:
         match command:
-            case do.Ask(peer, requests, lend):
-                for request in requests:
-                    self.ask(self.by_id(peer), request, lend)
-            case do.Withdraw(peer, requests):
-                fake = self.by_id(peer)
-                for key in [(request.piece, request.offset) for request in requests]:
-                    if key not in fake.rejected:  # said in the same breath, and not read yet
-                        del fake.asked[key]
-                        fake.withdrawn.append(key)
             case do.Keep(piece, offset, data):
                 assert not self.lent_to(piece, offset), "somebody else writes there"
                 self.memory[piece, offset] = bytes(data[:4])
             case do.Verify(piece):
                 self.verify(piece)
-            case do.Send(peer, said):
-                self.hear(self.by_id(peer), said)
-            case do.Drop(peer):
-                del self.peers[self.by_id(peer).slot]
             case do.Finish():
                 self.finished += 1
+            case do.Dial():
+                pass
+            case _:
+                fake = next((fake for fake in self.peers.values() if fake.id == command.peer), None)
+                if fake is not None:  # else it has left, and the scheduler will hear of it
+                    self.tell(fake, command)
+
+    def tell(self, fake: FakePeer, command: do.Ask | do.Withdraw | do.Send | do.Drop | do.Serve | do.Unserve) -> None:
+        match command:
+            case do.Ask(_, requests, lend):
+                fake.asks += 1
+                for request in requests:
+                    self.ask(fake, request, lend)
+            case do.Withdraw(_, requests):
+                for key in [(request.piece, request.offset) for request in requests]:
+                    if fake.asked.pop(key, None) is not None:
+                        fake.withdrawn.append(key)
+            case do.Send(_, said):
+                self.hear(fake, said)
+            case do.Drop():
+                del self.peers[fake.slot]
             case do.Serve() | do.Unserve():
                 raise AssertionError("nobody asked us for anything")
+
+    def catch_up(self) -> None:
+        self.busy = False
+        if self.inbox:
+            self.happen(self.inbox.pop())
 
     def verify(self, piece: int) -> None:
         blocks = range(0, GEOMETRY.piece_size(piece), 16384)
@@ -113,7 +131,8 @@ class World(RuleBasedStateMachine):
 
     def ask(self, fake: FakePeer, request: wire.Request, lend: bool) -> None:
         key = request.piece, request.offset
-        assert not fake.chokes or fake.fast, "asked while choked"
+        peer = self.scheduler._peers.get(fake.id)  # None, if a `Drop` follows
+        assert peer is None or not peer.chokes_us or fake.fast, "asked while choked"
         assert key not in fake.asked
         assert request.piece in fake.pieces
         assert request.length == GEOMETRY.block_size(request.piece, request.offset // 16384)
@@ -128,16 +147,15 @@ class World(RuleBasedStateMachine):
                     fake.interested_in = not fake.interested_in
                 case wire.Have(piece):
                     assert piece in self.scheduler.have
+                case _:
+                    pass
 
     def lent_to(self, piece: int, offset: int) -> bool:
         return any(fake.asked.get((piece, offset)) for fake in self.peers.values())
 
-    def by_id(self, peer: PeerId) -> FakePeer:
-        return next(fake for fake in self.peers.values() if fake.id == peer)
-
     def says(self, fake: FakePeer, *said: wire.Message) -> None:
         fake.fresh = False
-        self.happen(Received(fake.id, said))
+        self.happen(Received(fake.id, said, fake.asks))
 
     # -- what may happen ---------------------------------------------------------------------------------------------
 
@@ -180,7 +198,6 @@ class World(RuleBasedStateMachine):
             if not fake.fast:
                 fake.asked.clear()  # as its connection does
             self.says(fake, wire.Choke())
-            assert fake.fast or not fake.asked
 
     @rule(slot=SLOTS, count=st.integers(1, 5), lies=st.booleans(), data=st.data())
     def deliver(self, slot: int, count: int, lies: bool, data: st.DataObject) -> None:
@@ -202,8 +219,22 @@ class World(RuleBasedStateMachine):
     @rule(slot=SLOTS, content=st.sampled_from([GOOD, BAD]))
     def deliver_what_was_withdrawn(self, slot: int, content: bytes) -> None:
         fake = self.peers.get(slot)
-        if fake is not None and fake.withdrawn and (key := fake.withdrawn.pop()) not in fake.asked:
+        if fake is not None and fake.withdrawn:
+            self.says(fake, self.block(fake, fake.withdrawn.pop(), content if slot == 1 else GOOD))
+
+    @rule(slot=SLOTS, content=st.sampled_from([GOOD, BAD]), key=st.sampled_from(KEYS))
+    def deliver_what_was_not_asked_for(self, slot: int, content: bytes, key: tuple[int, int]) -> None:
+        fake = self.peers.get(slot)
+        if fake is not None:
             self.says(fake, self.block(fake, key, content if slot == 1 else GOOD))
+
+    @rule()
+    def the_scheduler_gets_busy(self) -> None:
+        self.busy = True
+
+    @rule()
+    def the_scheduler_catches_up(self) -> None:
+        self.catch_up()
 
     @rule(slot=SLOTS, count=st.integers(1, 3))
     def reject(self, slot: int, count: int) -> None:
@@ -213,9 +244,16 @@ class World(RuleBasedStateMachine):
         keys = list(fake.asked)[:count]
         for key in keys:
             del fake.asked[key]
-        fake.rejected = set(keys)
         self.says(fake, *(wire.Reject(*key, GEOMETRY.block_size(key[0], key[1] // 16384)) for key in keys))
-        fake.rejected = set()
+
+    @rule(slot=SLOTS)
+    def reject_what_was_withdrawn(self, slot: int) -> None:
+        """The answer to a cancel, perhaps after the block was asked for again (BEP 6)."""
+        fake = self.peers.get(slot)
+        if fake is not None and fake.fast and fake.withdrawn:
+            key = fake.withdrawn.pop()
+            fake.asked.pop(key, None)
+            self.says(fake, wire.Reject(*key, GEOMETRY.block_size(key[0], key[1] // 16384)))
 
     @rule(slot=SLOTS)
     def leave(self, slot: int) -> None:
@@ -246,6 +284,7 @@ class World(RuleBasedStateMachine):
 
     # -- what must hold ----------------------------------------------------------------------------------------------
 
+    @precondition(lambda self: not self.inbox)
     @invariant()
     def every_piece_is_in_exactly_one_state(self) -> None:
         picker = self.scheduler._fetching.picker
@@ -266,6 +305,7 @@ class World(RuleBasedStateMachine):
             assert sorted(blocks) == list(range(0, partial.size, 16384)), partial
             assert partial.missing or partial.asked
 
+    @precondition(lambda self: not self.inbox)
     @invariant()
     def what_is_asked_is_known_to_everyone(self) -> None:
         asked: dict[tuple[int, int], int] = {}
@@ -278,11 +318,13 @@ class World(RuleBasedStateMachine):
         assert asked == {(p.piece, offset): count for p in partials for offset, count in p.asked.items()}
         assert {fake.id for fake in self.peers.values()} == set(self.scheduler._peers)
 
+    @precondition(lambda self: not self.inbox)
     @invariant()
     def we_are_interested_in_those_who_have_what_we_lack(self) -> None:
         for fake in self.peers.values():
             assert fake.interested_in == any(piece not in self.scheduler.have for piece in fake.pieces)
 
+    @precondition(lambda self: not self.inbox)
     @invariant()
     def no_unchoked_peer_idles(self) -> None:
         picker = self.scheduler._fetching.picker
@@ -299,6 +341,7 @@ class World(RuleBasedStateMachine):
     def the_honest_peer_is_not_banned(self) -> None:
         assert ADDRESSES[0] not in self.scheduler._bans.banned
 
+    @precondition(lambda self: not self.inbox)
     @invariant()
     def it_finishes_once(self) -> None:
         assert self.finished == self.scheduler.have.complete

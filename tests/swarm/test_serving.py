@@ -91,6 +91,18 @@ def test_a_peer_may_queue_so_much_and_no_more(served):
     assert peer.bad_requests == 0
 
 
+def test_refusals_are_said_together():
+    """A peer that had thousands of requests on their way when it was choked reads what we say, and is not cut off."""
+    swarm = make_swarm(have=[0])
+    peer = swarm.join(make_peer(fast=True))
+    requests = [wire.Request(0, offset, 16) for offset in range(3000)]
+    swarm.serving.requested(peer, requests)
+    assert swarm.commands.take() == [
+        Send(peer.id, tuple(wire.Reject(request.piece, request.offset, request.length) for request in requests))
+    ]
+    assert not swarm.serving.is_nuisance(peer)
+
+
 def test_a_nuisance_is_one_after_so_many(served):
     swarm, peer = served
     swarm.serving.requested(peer, [wire.Request(1, 0, BLOCK)] * MOST_BAD_REQUESTS)

@@ -18,6 +18,7 @@ from trio_torrent import (
     Completed,
     Failed,
     FileDone,
+    IncompleteError,
     Overflow,
     State,
     Status,
@@ -135,7 +136,9 @@ class Follower:
             return None
         # A seeder connects to peers only when it is known that there is something to give.
         peers = () if self._orders.seed else self._orders.network.peers
-        self.torrent = await client.add(metainfo, save_path=self._orders.folder, peers=peers)
+        self.torrent = await client.add(
+            metainfo, save_path=self._orders.folder, peers=peers, download=not self._orders.seed
+        )
         self._started = trio.current_time()
         self._emit(
             "added",
@@ -158,6 +161,13 @@ class Follower:
                 self._complete(torrent)
             case Overflow() if torrent.status.state is State.SEEDING and self._seeding_since is None:
                 self._complete(torrent)
+            case Failed(IncompleteError() as error):
+                folder = self._orders.folder
+                raise CommandError(
+                    Exit.UNVERIFIED,
+                    f"{torrent.name}: only {error.good} of {torrent.status.pieces} pieces in {folder} are good; "
+                    f"`trio-torrent get -o {folder}` fetches the rest",
+                )
             case Failed(error):
                 raise error
             case _:
@@ -169,14 +179,7 @@ class Follower:
             self._voice.say(f"{torrent.name}: all {plural(pieces, 'piece')} are there")
             self._complete(torrent, already=True)
             return
-        if self._orders.seed:
-            folder = self._orders.folder
-            raise CommandError(
-                Exit.UNVERIFIED,
-                f"{torrent.name}: only {have} of {pieces} pieces in {folder} are good; "
-                f"`trio-torrent get -o {folder}` fetches the rest",
-            )
-        if have:
+        if have and not self._orders.seed:
             self._voice.say(f"{torrent.name}: {have} of {plural(pieces, 'piece')} are there already")
         if self._orders.stall_seconds is not None:
             self._stall = Stall(self._orders.stall_seconds, trio.current_time())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import enum
 import os
 import sys
-import tempfile
 
 import trio
 
@@ -55,7 +54,7 @@ async def load(source: str) -> Metainfo:
     try:
         match kind_of(source):
             case Kind.URL:
-                return await _fetch(source)
+                return await Metainfo.fetch(source)
             case Kind.MAGNET:
                 Magnet.parse(source)  # one that is wrong should be said to be wrong
                 raise CommandError(
@@ -85,17 +84,3 @@ async def _read(file: str | int) -> bytes:
             return stream.read(MAX_TORRENT_SIZE + 1)
 
     return await trio.to_thread.run_sync(read, abandon_on_cancel=True)
-
-
-async def _fetch(url: str) -> Metainfo:
-    """Only a client fetches. This one asks no tracker, and ends as soon as it knows the torrent."""
-    from trio_torrent import Settings, open_client  # httpx takes a quarter of a second that a file does not need
-
-    failure: TorrentError | None = None
-    with tempfile.TemporaryDirectory() as folder:
-        async with open_client(Settings(port=0, interface="127.0.0.1", trackers=False)) as client:
-            try:
-                return (await client.add(url, save_path=folder)).metainfo
-            except TorrentError as error:  # caught here, as it would leave the client inside a group
-                failure = error
-    raise failure

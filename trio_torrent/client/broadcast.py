@@ -33,6 +33,7 @@ class Broadcast:
 
     def __init__(self) -> None:
         self._listeners: list[_Listener] = []
+        self._closed = False
 
     def tell(self, event: TorrentEvent) -> None:
         """Tell everyone, without waiting."""
@@ -45,6 +46,8 @@ class Broadcast:
         send, receive = trio.open_memory_channel[TorrentEvent](buffer)
         listener = _Listener(send)
         self._listeners.append(listener)
+        if self._closed:
+            send.close()
         try:
             async with send, receive:
                 yield receive
@@ -53,5 +56,6 @@ class Broadcast:
 
     def close(self) -> None:
         """Nothing more will be told: listeners see the end."""
+        self._closed = True
         for listener in self._listeners:
             listener.channel.close()

@@ -65,19 +65,22 @@ class Client:
         *,
         save_path: str | os.PathLike[str] = ".",
         peers: Iterable[Address] = (),
+        download: bool = True,
     ) -> Torrent:
         """Start a torrent, from a .torrent's path, URL or bytes, or a `Metainfo`; a torrent that is here already is
-        returned as it is. Its files are under `save_path`; `peers` are connected to at once.
+        returned as it is. Its files are under `save_path`; `peers` are connected to at once. Without `download` it is
+        only served: if its files are not complete it fails with IncompleteError, and nothing is written.
 
         Raises MetainfoError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if its file
         cannot be read.
         """
         metainfo = await load(source, self._shared.http)
+        metainfo.check_comparable()
         known = self._torrents.get(metainfo.info_hashes.wire)
         if known is not None:
             known.add_peers(peers)
             return known
-        torrent = Torrent(metainfo, Path(save_path), self._shared, peers)
+        torrent = Torrent(metainfo, Path(save_path), self._shared, peers, download=download)
         self._torrents.update(dict.fromkeys(metainfo.info_hashes.all_wire, torrent))
         self._nursery.start_soon(torrent.run)
         return torrent

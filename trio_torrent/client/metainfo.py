@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import attrs
+import trio
 
-from trio_torrent.disk.check import Findings, check
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.disk.check import check
 from trio_torrent.disk.create import hash_files
 from trio_torrent.disk.files import Files
-from trio_torrent.disk.workers import open_workers
-from trio_torrent.errors import MetainfoError
+from trio_torrent.disk.workers import Workers, open_workers
+from trio_torrent.errors import MetainfoError, TorrentError
 from trio_torrent.metainfo import torrent
 from trio_torrent.metainfo.build import Version
 from trio_torrent.version import __version__
 
 from .settings import default_threads
 
+if TYPE_CHECKING:
+    from trio_torrent.net.http import Http
+
 # Bytes of a torrent that is made here: it may be read back, although others refuse more than 10 MiB.
 MAX_MADE = 256 << 20
+
+FETCH_SECONDS = 60.0  # for a .torrent by URL, start to end
 
 CREATED_BY = f"trio-torrent/{__version__}"
 
@@ -71,6 +80,18 @@ class Metainfo(torrent.Metainfo):
             return cls.from_bytes(file.read(torrent.MAX_TORRENT_SIZE + 1))
 
     @classmethod
+    async def fetch(cls, url: str, *, http: Http | None = None) -> Self:
+        """Get a .torrent by its http or https URL. TrackerError if that fails, MetainfoError if it cannot be used."""
+        from trio_torrent.net.http import Local, open_http  # httpx takes a tenth of a second that a file does not need
+
+        if http is None:
+            async with open_http(user_agent=CREATED_BY) as http:
+                return await cls.fetch(url, http=http)
+        # Whoever calls this wants this very URL, so it may be on this machine.
+        body = await http.get(url, limit=torrent.MAX_TORRENT_SIZE, seconds=FETCH_SECONDS, local=Local.ALWAYS)
+        return cls.from_bytes(body)
+
+    @classmethod
     async def create(
         cls,
         path: str | os.PathLike[str],
@@ -96,24 +117,24 @@ class Metainfo(torrent.Metainfo):
         Raises StorageError if something cannot be read or changes meanwhile, MetainfoError if it makes no torrent,
         ValueError for a bad piece length. What is shared, and what becomes of symbolic links, is said in `disk.scan`.
         """
-        async with open_workers(threads or default_threads()) as workers:
+        async with _workers(threads) as workers:
             hashes = await hash_files(
                 Path(path), workers, version=version, piece_length=piece_length, progress=progress
             )
-        return cls.from_bytes(
-            hashes.draft.to_bytes(
-                v1_hashes=hashes.v1_hashes,
-                v2_layers=hashes.v2_layers,
-                private=private,
-                source=source,
-                trackers=trackers,
-                web_seeds=web_seeds,
-                comment=comment,
-                created_by=created_by,
-                creation_date=creation_date,
-            ),
-            max_size=MAX_MADE,
+        encode = partial(
+            hashes.draft.to_bytes,
+            v1_hashes=hashes.v1_hashes,
+            v2_layers=hashes.v2_layers,
+            private=private,
+            source=source,
+            trackers=trackers,
+            web_seeds=web_seeds,
+            comment=comment,
+            created_by=created_by,
+            creation_date=creation_date,
         )
+        # With a hundred thousand files it takes a second or two.
+        return await trio.to_thread.run_sync(lambda: cls.from_bytes(encode(), max_size=MAX_MADE))
 
     async def verify(
         self, save_path: str | os.PathLike[str], *, threads: int | None = None, progress: Progress = _quiet
@@ -123,29 +144,44 @@ class Metainfo(torrent.Metainfo):
         `progress` is told how many pieces of how many were looked at. Raises MetainfoError for a pure v2 torrent
         without its piece layers, which cannot be compared.
         """
+        self.check_comparable()
         pieces = self.geometry.pieces
-        if self.missing_layers and not self.has_v1:
-            raise MetainfoError("piece layers is missing, and there is nothing to compare with")
         files = Files(Path(save_path), self.layout)
         try:
-            async with open_workers(threads or default_threads()) as workers:
+            async with _workers(threads) as workers:
                 findings = await check(self, files, workers, lambda done: progress(done, pieces))
         finally:
             files.close()
         good, missing = findings.good.count, findings.missing.count
-        return Verified(good, pieces - good - missing, missing, self._file_by_file(findings))
+        return Verified(good, pieces - good - missing, missing, self._file_by_file(findings.good))
 
-    def _file_by_file(self, findings: Findings) -> tuple[FileVerified, ...]:
-        found = []
-        for number, file in enumerate(self.files):
-            if file.padding or file.symlink:
-                continue
-            good = sum(
-                part.length
-                for piece in self.layout.pieces_of(number, self.geometry.piece_length)
-                if piece in findings.good
-                for part in self.layout.slices(self.geometry.piece_start(piece), self.geometry.piece_size(piece))
-                if part.file == number
-            )
-            found.append(FileVerified("/".join(file.path), file.length, good, good == file.length))
-        return tuple(found)
+    def check_comparable(self) -> None:
+        """Raise MetainfoError for a pure v2 torrent without its piece layers: no piece can be compared with it."""
+        if self.missing_layers and not self.has_v1:
+            raise MetainfoError("piece layers is missing, and there is nothing to compare with")
+
+    def _file_by_file(self, good: Bitfield) -> tuple[FileVerified, ...]:
+        good_bytes = [0] * len(self.files)
+        for piece in good:
+            for part in self.layout.slices(self.geometry.piece_start(piece), self.geometry.piece_size(piece)):
+                good_bytes[part.file] += part.length
+        return tuple(
+            [
+                FileVerified("/".join(file.path), file.length, count, count == file.length)
+                for file, count in zip(self.files, good_bytes, strict=True)
+                if not file.padding and not file.symlink
+            ]
+        )
+
+
+@asynccontextmanager
+async def _workers(threads: int | None) -> AsyncIterator[Workers]:
+    """Workers for one task. What the world does wrong comes out as itself, not in a nursery's group."""
+    failure: TorrentError | None = None
+    async with open_workers(threads or default_threads()) as workers:
+        try:
+            yield workers
+        except TorrentError as error:
+            failure = error
+    if failure is not None:
+        raise failure

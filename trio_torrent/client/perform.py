@@ -43,6 +43,7 @@ class Reports:
     """Whom to tell, besides the scheduler."""
 
     verdict: Callable[[outcome.Outcome[Verdict]], None]
+    gone: Callable[[Address, str], None]  # a peer, and why
     finished: Callable[[], None]
     broken: Callable[[StorageError], None]
 
@@ -103,8 +104,8 @@ class Performer:
                 connection.serve(requests)
             case Unserve(_, requests):
                 connection.unserve(requests)
-            case Withdraw(_, requests):
-                connection.withdraw(requests)
+            case Withdraw(_, requests, tell):
+                connection.withdraw(requests, tell=tell)
             case Drop(_, reason):
                 connection.drop(reason)
 
@@ -166,6 +167,7 @@ class Performer:
             await connection.run(self._inbox, early)
         finally:
             del self._connections[peer]
+            self._reports.gone(address, connection.reason)
 
     async def _read_blocks(self, requests: Sequence[Request]) -> bytearray:
         try:

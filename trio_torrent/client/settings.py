@@ -23,6 +23,11 @@ def _positive(instance: object, attribute: attrs.Attribute[Any], value: int) -> 
         raise ValueError(f"{attribute.name} must be at least 1, not {value}")
 
 
+def _not_negative(instance: object, attribute: attrs.Attribute[Any], value: float) -> None:
+    if value < 0:
+        raise ValueError(f"{attribute.name} must be at least 0, not {value}")
+
+
 def _is_port(instance: object, attribute: attrs.Attribute[Any], value: int) -> None:
     if not 0 <= value < 65536:
         raise ValueError(f"{attribute.name} must be from 0 to 65535, not {value}")
@@ -53,7 +58,7 @@ class Settings:
     threads: int = attrs.field(factory=default_threads, validator=_positive)
     """For hashing, reading and writing. SHA-1 runs at 1.9 GB/s a thread, so a few of them outrun any disk."""
 
-    stop_seconds: float = 5.0
+    stop_seconds: float = attrs.field(default=5.0, validator=_not_negative)
     """How long leaving may take, for the trackers to be told that we are gone."""
 
     user_agent: str = f"trio-torrent/{__version__}"

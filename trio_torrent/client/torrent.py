@@ -21,13 +21,13 @@ from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import Workers
-from trio_torrent.errors import StorageError, TorrentError
+from trio_torrent.errors import IncompleteError, StoppedError, StorageError, TorrentError
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Welcome
 from trio_torrent.net.tracker import Announcer
-from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, Left, PieceFailed, PieceVerified, Tick
+from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Tick
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
 from trio_torrent.tracker.tiers import Tiers
@@ -65,7 +65,10 @@ class Shared:
 class Torrent:
     """A torrent that is being downloaded or served. Made by `Client.add`; lives as long as its client."""
 
-    def __init__(self, metainfo: Metainfo, save_path: Path, shared: Shared, peers: Iterable[Address]) -> None:
+    def __init__(
+        self, metainfo: Metainfo, save_path: Path, shared: Shared, peers: Iterable[Address], *, download: bool = True
+    ) -> None:
+        self._download = download
         self.metainfo = metainfo
         self.save_path = save_path
         self._shared = shared
@@ -173,17 +176,25 @@ class Torrent:
                 await self._live(store)
         finally:
             store.close()
-            if self._state is not State.FAILED:
-                self._state = State.STOPPED
-            self._ready.set()
-            self._broadcast.close()
+            self._end()
+
+    def _end(self) -> None:
+        """Nobody waits for what will not come."""
+        self._nursery = None
+        if self._state is not State.FAILED:
+            self._state = State.STOPPED
+        if not self._ended.is_set() and self._error is None:
+            self._error = StoppedError(f"{self.name}: stopped before it was complete")
+        self._ready.set()
+        self._ended.set()
+        self._broadcast.close()
 
     async def _live(self, store: Store) -> None:
         try:
             await self._check(store)
             async with trio.open_nursery() as nursery:
                 self._start(nursery, store)
-        except* StorageError as group:
+        except* (StorageError, IncompleteError) as group:
             self._fail(_only(group))
 
     async def _check(self, store: Store) -> None:
@@ -193,6 +204,8 @@ class Torrent:
         have = (await check(self.metainfo, store.files, store.workers, checked)).good
         self._progress = Progress(self.metainfo, have)
         self._broadcast.tell(Checked(have.count, have.size))
+        if not self._download and not have.complete:
+            raise IncompleteError(f"{self.name}: {have.count} of {have.size} pieces are good, not all", have.count)
 
     def _start(self, nursery: trio.Nursery, store: Store) -> None:
         settings, now = self._shared.settings, trio.current_time()
@@ -213,14 +226,17 @@ class Torrent:
             handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST | EXTENDED),
             connect=self._shared.connect,
             boundary=self._shared.boundary,
-            reports=Reports(self._report.send_nowait, self._on_finished, self._fail),
+            reports=Reports(
+                verdict=self._report.send_nowait, gone=self._on_gone, finished=self._on_finished, broken=self._fail
+            ),
         )
         if self._progress.have.complete:
             self._state = State.SEEDING
             self._ended.set()
         else:
-            store.files.create_empty()
             self._state = State.DOWNLOADING
+            for path in store.files.create_empty():
+                self._broadcast.tell(FileDone(path))
         self._ready.set()
         nursery.start_soon(self._heart)
         nursery.start_soon(self._tick)
@@ -234,7 +250,7 @@ class Torrent:
         handle, perform = self._scheduler.handle, self._performer.perform
         async for event in self._events:
             commands = handle(event, trio.current_time())
-            if isinstance(event, PieceVerified | Left | DialFailed):
+            if isinstance(event, PieceVerified | DialFailed):
                 self._publish(event)
             perform(commands)
 
@@ -290,15 +306,16 @@ class Torrent:
         self._ended.set()
         self._broadcast.tell(Completed(seconds, swarm.downloaded, swarm.wasted))
 
-    def _publish(self, event: PieceVerified | Left | DialFailed) -> None:
+    def _on_gone(self, address: Address, reason: str) -> None:
+        self._broadcast.tell(PeerGone(str(address), reason))
+
+    def _publish(self, event: PieceVerified | DialFailed) -> None:
         match event:
             case PieceVerified(piece):
                 files = self._progress.verified(piece)
                 self._broadcast.tell(PieceDone(piece))
                 for path in files:
                     self._broadcast.tell(FileDone(path))
-            case Left(_, reason):
-                self._broadcast.tell(PeerGone(str(event.peer), reason))
             case DialFailed(address, reason):
                 self._broadcast.tell(DialRefused(str(address), reason))
 
@@ -312,6 +329,6 @@ class Torrent:
         self._scope.cancel()
 
 
-def _only(group: BaseExceptionGroup[StorageError]) -> StorageError:
+def _only(group: BaseExceptionGroup[TorrentError]) -> TorrentError:
     error = group.exceptions[0]
     return _only(error) if isinstance(error, BaseExceptionGroup) else error

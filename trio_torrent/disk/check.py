@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import attrs
@@ -12,10 +12,8 @@ from trio_torrent.errors import StorageError
 from trio_torrent.metainfo.torrent import Metainfo
 
 from .files import Files
+from .sweep import sweep
 from .workers import Workers
-
-# Bytes that one job reads and hashes: enough that a hop to a thread does not show, little enough for steady progress.
-JOB_BYTES = 4 << 20
 
 
 @attrs.frozen(eq=False)
@@ -33,29 +31,22 @@ async def check(
 
     A file that is missing costs nothing; one that cannot be read counts as missing what it holds.
     """
-    pieces = metainfo.geometry.pieces
-    findings = Findings(Bitfield(pieces), Bitfield(pieces))
-    there = _there(files)
-    jobs = _jobs(metainfo)
+    findings = Findings(Bitfield(metainfo.geometry.pieces), Bitfield(metainfo.geometry.pieces))
     checked = 0
 
-    def done(place: int, found: tuple[list[int], list[int]]) -> None:
+    def done(pieces: Sequence[int], verdicts: list[bool | None]) -> None:
         nonlocal checked
-        good, missing = found
-        for piece in good:
-            findings.good.add(piece)
-        for piece in missing:
-            findings.missing.add(piece)
-        checked += len(jobs[place])
+        for piece, good in zip(pieces, verdicts, strict=True):
+            if good is None:
+                findings.missing.add(piece)
+            elif good:
+                findings.good.add(piece)
+        checked += len(pieces)
         progress(checked)
 
-    await workers.run_all((partial(_check_pieces, metainfo, files, there, job) for job in jobs), done)
+    there = await workers.run(partial(_there, files))
+    await sweep(metainfo.geometry, workers, partial(_look, metainfo, files, there), done)
     return findings
-
-
-def _jobs(metainfo: Metainfo) -> list[range]:
-    step = max(1, JOB_BYTES // metainfo.geometry.piece_length)
-    return [range(metainfo.geometry.pieces)[first : first + step] for first in range(0, metainfo.geometry.pieces, step)]
 
 
 def _there(files: Files) -> list[bool]:
@@ -69,20 +60,14 @@ def _size(files: Files, number: int) -> int:
         return 0
 
 
-def _check_pieces(metainfo: Metainfo, files: Files, there: list[bool], pieces: range) -> tuple[list[int], list[int]]:
-    """The good ones, and the missing ones."""
-    geometry, layout = metainfo.geometry, metainfo.layout
-    buffer = memoryview(bytearray(geometry.piece_length))
-    good, missing = [], []
-    for piece in pieces:
-        start, size = geometry.piece_start(piece), geometry.piece_size(piece)
-        try:
-            if not all(there[part.file] for part in layout.slices(start, size)):
-                raise StorageError("a file is missing")
-            files.read(start, buffer[:size])
-        except StorageError:
-            missing.append(piece)
-            continue
-        if metainfo.piece_matches(piece, buffer[:size]):
-            good.append(piece)
-    return good, missing
+def _look(metainfo: Metainfo, files: Files, there: Sequence[bool], piece: int, buffer: memoryview) -> bool | None:
+    """Whether the piece is right; None if it is missing."""
+    start, size = metainfo.geometry.piece_start(piece), metainfo.geometry.piece_size(piece)
+    data = buffer[:size]
+    if not all(there[part.file] for part in files.layout.slices(start, size)):
+        return None
+    try:
+        files.read(start, data)
+    except StorageError:
+        return None
+    return metainfo.piece_matches(piece, data)

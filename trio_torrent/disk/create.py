@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from hashlib import sha1
 from pathlib import Path
@@ -12,18 +12,16 @@ import trio
 
 from trio_torrent.errors import StorageError
 from trio_torrent.metainfo.build import Draft, Version, draft
-from trio_torrent.metainfo.files import File
-from trio_torrent.metainfo.merkle import piece_node
+from trio_torrent.metainfo.infohash import V1_LENGTH
+from trio_torrent.metainfo.merkle import DIGEST, piece_node
 
 from .files import Files
-from .scan import changed, scan
+from .scan import Found, changed, scan
+from .sweep import sweep
 from .workers import Workers
 
-# Bytes that one job reads and hashes: enough that the hop to a thread does not show, little enough for steady progress.
-JOB_BYTES = 4 << 20
-
-# SHA-1 is fed in parts that stay in the processor's cache between being read and being hashed.
-READ_BYTES = 256 << 10
+Progress = Callable[[int, int], None]
+"""Told how many bytes of how many are hashed. Padding is not counted."""
 
 
 @attrs.frozen
@@ -37,10 +35,12 @@ class Hashes:
 
 @attrs.frozen
 class _Hashed:
-    """Of one job's pieces."""
+    """Of one piece."""
 
-    v1: bytes
-    v2: list[tuple[int, bytes]]  # the number of a file, and a node of its layer
+    sha1: bytes  # empty in a pure v2 torrent
+    node: bytes  # of its file's layer; empty in a pure v1 torrent
+    file: int  # the one that its first byte is of
+    size: int  # bytes that are of files, and not padding
 
 
 async def hash_files(
@@ -49,81 +49,83 @@ async def hash_files(
     *,
     version: Version = "hybrid",
     piece_length: int | None = None,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> Hashes:
-    """Lay out and hash what is at `path`. `progress` is told how many bytes of how many are done.
+    """Lay out and hash what is at `path`. Cancelled, it leaves when the pieces being hashed are done.
 
     Raises StorageError if something cannot be read or changes meanwhile, MetainfoError if it makes no torrent, and
     ValueError for a piece length that is none.
     """
-    path, found = await trio.to_thread.run_sync(scan, path)
-    name = path.name
-    plan = draft(name, [each.entry for each in found], version=version, piece_length=piece_length)
-    sources = {each.entry.path or (name,): each.source for each in found}
-    paths = [sources.get(_below_root(file), path) for file in plan.layout.files]
-    files = Files(path, plan.layout, paths)
+    may_go_on = trio.from_thread.check_cancelled
+    found, plan = await trio.to_thread.run_sync(_plan, path, version, piece_length, may_go_on)
+    files = Files(path, plan.layout, _sources(plan, found))
+    table = _Table(plan, progress)
     try:
-        hashed = await _hash_all(plan, files, workers, progress)
+        await sweep(plan.geometry, workers, partial(_hash, plan, files), table.note)
     finally:
         files.close()
+    await trio.to_thread.run_sync(_check_unchanged, found, may_go_on)
+    return table.hashes()
+
+
+def _plan(
+    path: Path, version: Version, piece_length: int | None, may_go_on: Callable[[], object]
+) -> tuple[list[Found], Draft]:
+    name, found = scan(path, may_go_on)
+    return found, draft(name, [each.entry for each in found], version=version, piece_length=piece_length)
+
+
+def _sources(plan: Draft, found: Sequence[Found]) -> list[Path]:
+    """Where each file of the layout is; padding is nowhere, and never read."""
+    by_path = {tuple([name.encode() for name in each.entry.path or (plan.name,)]): each.source for each in found}
+    return [by_path.get(file.raw_path, Path()) for file in plan.layout.files]
+
+
+def _check_unchanged(found: Sequence[Found], may_go_on: Callable[[], object]) -> None:
     for each in found:
+        may_go_on()
         if changed(each):
-            raise StorageError(f"{each.source}: changed while it was read")
-    return _put_together(plan, hashed)
+            raise StorageError(f"{each.source}: changed while it was read; try again when nobody writes to it")
 
 
-def _below_root(file: File) -> tuple[str, ...]:
-    return tuple([component.decode() for component in file.raw_path])
-
-
-async def _hash_all(plan: Draft, files: Files, workers: Workers, progress: Callable[[int, int], None]) -> list[_Hashed]:
-    """In the order of the pieces."""
-    jobs = _jobs(plan)
-    hashed: dict[int, _Hashed] = {}
-    done = 0
-
-    def finished(place: int, part: _Hashed) -> None:
-        nonlocal done
-        hashed[place] = part
-        done += sum(map(plan.geometry.piece_size, jobs[place]))
-        progress(done, plan.geometry.span)
-
-    await workers.run_all((partial(_hash_pieces, plan, files, job) for job in jobs), finished)
-    return [hashed[place] for place in range(len(jobs))]
-
-
-def _jobs(plan: Draft) -> list[range]:
-    step = max(1, JOB_BYTES // plan.geometry.piece_length)
-    return [range(plan.geometry.pieces)[first : first + step] for first in range(0, plan.geometry.pieces, step)]
-
-
-def _hash_pieces(plan: Draft, files: Files, pieces: range) -> _Hashed:
-    buffer = memoryview(bytearray(plan.geometry.piece_length))
-    v1, v2 = bytearray(), []
-    for piece in pieces:
-        start, data = plan.geometry.piece_start(piece), buffer[: plan.geometry.piece_size(piece)]
-        digest = sha1()
-        for at in range(0, len(data), READ_BYTES):
-            part = data[at : at + READ_BYTES]
-            files.read(start + at, part)
-            if plan.version != "2":
-                digest.update(part)
-        v1 += digest.digest()
-        if plan.version != "1":
-            v2 += _nodes(plan, start, data)
-    return _Hashed(bytes(v1) if plan.version != "2" else b"", v2)
-
-
-def _nodes(plan: Draft, start: int, data: memoryview) -> list[tuple[int, bytes]]:
-    """A piece of v2 lies in one file; what follows it is padding."""
-    part = plan.layout.slices(start, len(data))[0]
+def _hash(plan: Draft, files: Files, piece: int, buffer: memoryview) -> _Hashed:
+    start, data = plan.geometry.piece_start(piece), buffer[: plan.geometry.piece_size(piece)]
+    files.read(start, data)
+    digest = sha1(data).digest() if plan.version != "2" else b""
+    if plan.version == "1":
+        return _Hashed(digest, b"", 0, len(data))
+    part = plan.layout.slices(start, len(data))[0]  # with v2, a piece is of one file, and what follows is padding
     length = plan.layout.files[part.file].length
-    return [(part.file, piece_node(data[: part.length], plan.geometry.piece_length, length))]
+    node = piece_node(data[: part.length], plan.geometry.piece_length, length)
+    return _Hashed(digest, node, part.file, part.length)
 
 
-def _put_together(plan: Draft, hashed: list[_Hashed]) -> Hashes:
-    layers: dict[int, bytearray] = {}
-    for number, node in (pair for part in hashed for pair in part.v2):
-        layers.setdefault(number, bytearray()).extend(node)
-    v1_hashes = b"".join(part.v1 for part in hashed)
-    return Hashes(plan, v1_hashes, {number: bytes(layer) for number, layer in layers.items()})
+class _Table:
+    """Where the digests are put in order."""
+
+    def __init__(self, plan: Draft, progress: Progress) -> None:
+        self._plan = plan
+        self._progress = progress
+        self._done = 0
+        self._v1 = bytearray(plan.geometry.pieces * V1_LENGTH if plan.version != "2" else 0)
+        self._layers: dict[int, bytearray] = {}
+
+    def note(self, pieces: Sequence[int], found: list[_Hashed]) -> None:
+        for piece, hashed in zip(pieces, found, strict=True):
+            if hashed.sha1:
+                self._v1[piece * V1_LENGTH : (piece + 1) * V1_LENGTH] = hashed.sha1
+            if hashed.node:
+                self._put_node(piece, hashed)
+            self._done += hashed.size
+        self._progress(self._done, self._plan.geometry.size)
+
+    def _put_node(self, piece: int, hashed: _Hashed) -> None:
+        own = self._plan.layout.pieces_of(hashed.file, self._plan.geometry.piece_length)
+        if hashed.file not in self._layers:
+            self._layers[hashed.file] = bytearray(len(own) * DIGEST)
+        at = (piece - own.start) * DIGEST
+        self._layers[hashed.file][at : at + DIGEST] = hashed.node
+
+    def hashes(self) -> Hashes:
+        layers = {number: bytes(layer) for number, layer in self._layers.items()}
+        return Hashes(self._plan, bytes(self._v1), layers)

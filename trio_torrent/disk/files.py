@@ -81,12 +81,13 @@ class Files:
                         raise StorageError(f"{self._paths[part.file]}: shorter than it was")
             at += part.length
 
-    def create_empty(self) -> None:
-        """Make the files that have no bytes, which no piece would ever bring."""
-        for number, file in enumerate(self.layout.files):
-            if not file.length and not file.padding:
-                with self._using(number, writable=True):
-                    pass
+    def create_empty(self) -> list[str]:
+        """Make the files that have no bytes, which no piece would ever bring; their paths, with slashes."""
+        empty = [n for n, file in enumerate(self.layout.files) if not (file.length or file.padding or file.symlink)]
+        for number in empty:
+            with self._using(number, writable=True):
+                pass
+        return ["/".join(self.layout.files[number].path) for number in empty]
 
     def close(self) -> None:
         """Close all files, for good; one that a thread is using is closed when that is done."""

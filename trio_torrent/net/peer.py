@@ -50,9 +50,15 @@ class PeerConnection:
         self._read_blocks = read_blocks
         self._boundary = boundary
         self._say, self._unsaid = trio.open_memory_channel[Sequence[Message]](MOST_UNSAID)
+        self._asks = 0
         self._requests: dict[Request, None] = {}  # theirs, in the order in which they came
         self._scope = trio.CancelScope()
         self._reason = "closed the connection"
+
+    @property
+    def reason(self) -> str:
+        """Why it ended, in words."""
+        return self._reason
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -65,16 +71,18 @@ class PeerConnection:
 
     def ask(self, requests: Sequence[Request], place: Callable[[Request], memoryview] | None) -> None:
         """Request blocks, for the places given; without any they come with data of their own."""
+        self._asks += 1
         if place is not None:
             for request in requests:
                 self._connection.expect(request, place(request))
         self.send(requests)
 
-    def withdraw(self, requests: Sequence[Request]) -> None:
-        """Take back requests and their places."""
+    def withdraw(self, requests: Sequence[Request], *, tell: bool = True) -> None:
+        """Take back requests and their places, and cancel them unless the peer knows."""
         for request in requests:
             self._connection.forget(request)
-        self.send([Cancel(request.piece, request.offset, request.length) for request in requests])
+        if tell:
+            self.send([Cancel(request.piece, request.offset, request.length) for request in requests])
 
     def serve(self, requests: Sequence[Request]) -> None:
         """Send these blocks, after those that wait."""
@@ -123,7 +131,7 @@ class PeerConnection:
         receive = receiver(self._stream, self._connection)
         while messages is not None:
             if messages:
-                await inbox.send(Received(self.id, messages))
+                await inbox.send(Received(self.id, messages, self._asks))
             messages = await receive()
 
     async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:

@@ -49,10 +49,11 @@ class Ask:
 
 @attrs.frozen
 class Withdraw:
-    """Cancel these requests, and take back the places that were lent for them."""
+    """Take back the places that were lent for these requests; and cancel them, if it is of use to tell the peer."""
 
     peer: PeerId
     requests: tuple[Request, ...]
+    tell: bool = True
 
 
 @attrs.frozen

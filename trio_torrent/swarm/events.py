@@ -51,10 +51,14 @@ class Joined:
 
 @attrs.frozen
 class Received:
-    """What one chunk of a peer's stream said."""
+    """What one chunk of a peer's stream said, and how many `Ask`s the connection had carried out when it was read.
+
+    A connection reads ahead of the scheduler, so what it hands over may answer an older question than the last.
+    """
 
     peer: PeerId
     messages: tuple[Message, ...]
+    asks: int = 0
 
 
 @attrs.frozen

@@ -1,11 +1,14 @@
 """Getting pieces: what peers have, what we ask of whom, what comes of it.
 
-The places of blocks in their pieces' buffers are lent to peers, and two peers must never hold the same one. Hence:
+The places of blocks in their pieces' buffers are lent to peers, and two peers must never hold the same one; nor may
+anyone hold one while its piece is hashed and written. A connection reads ahead of us: what it has read waits in the
+inbox while we still decide by what we knew. Hence:
 
 - `Ask` lends only for blocks that were missing, and a block is missing only when nobody holds its place;
-- before a block that was asked of a peer becomes missing, it is withdrawn from that peer (unless the peer is gone, or
-  said itself that the block will not come: its connection has forgotten it then);
-- whoever's copy arrives first, the block is withdrawn from all others before the data is used.
+- before a block that was asked of a peer becomes missing, it is withdrawn from that peer, whatever the peer said of it;
+- whoever's copy arrives first, the block is withdrawn from all others before the data is used;
+- a block that was read before the connection knew of the request that it seems to answer came for an older one. It is
+  passed over: the place may have been somebody else's in between, and it is lent again for the answer still to come.
 """
 
 from __future__ import annotations
@@ -108,8 +111,9 @@ class Fetching:
     def _ask(self, peer: Peer, requests: list[Request], now: float, *, lend: bool) -> None:
         if not peer.asked:
             peer.last_block = now  # its patience starts with the first request
+        peer.asks += 1
         for request in requests:
-            peer.asked[request.piece, request.offset] = now
+            peer.asked[request.piece, request.offset] = peer.asks
         self._do(Ask(peer.id, tuple(requests), lend))
 
     def _window(self, peer: Peer) -> int:
@@ -117,18 +121,22 @@ class Fetching:
 
     # -- what comes --------------------------------------------------------------------------------------------------
 
-    def block(self, peer: Peer, message: Piece, now: float) -> None:
-        """A block has come; `count` and `fill` are left to the caller, once for all blocks of a chunk."""
+    def block(self, peer: Peer, message: Piece, asks: int, now: float) -> None:
+        """A block has come, read when the connection had carried out so many `Ask`s.
+
+        `count` and `fill` are left to the caller, once for all blocks of a chunk.
+        """
         piece, offset, data = message.piece, message.offset, message.data
-        size = len(data)
-        if peer.asked.pop((piece, offset), None) is None:
+        key, size = (piece, offset), len(data)
+        if peer.asked.get(key, asks + 1) > asks:
             self.wasted += size
             return
         if size != self._length(piece, offset):
-            self._withdraw(peer, [(piece, offset), *self._bound(peer, piece)])  # its connection still has the place
+            self._withdraw(peer, [key, *self._bound(peer, key)])  # its connection still has the place
             peer.rejects += 1
             self.wasted += size
             return
+        del peer.asked[key]
         peer.last_block = now
         peer.snubbed = False
         peer.rejects = 0
@@ -174,7 +182,7 @@ class Fetching:
         """No more from this peer; without the fast extension, what was asked of it is gone (BEP 3)."""
         peer.chokes_us = True
         if not peer.fast and peer.asked:
-            self._forget(peer, list(peer.asked))
+            self._withdraw(peer, list(peer.asked), tell=False)
             self.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
@@ -183,14 +191,14 @@ class Fetching:
         self.fill(peer, now)
 
     def rejected(self, peer: Peer, reject: Reject, now: float) -> None:
-        """The peer will not send this block (BEP 6). If it does so unchoked, it rests until the next tick, because it
+        """The peer will not send this block (BEP 6). If it says so unchoked, it rests until the next tick, because it
         would refuse again; `MOST_REJECTS` are for the caller.
         """
         key = reject.piece, reject.offset
-        if peer.asked.pop(key, None) is None:
+        if key not in peer.asked:
             return
-        self._withdraw(peer, self._bound(peer, reject.piece))
-        self._forget(peer, [key])
+        self._withdraw(peer, self._bound(peer, key))
+        self._withdraw(peer, [key], tell=False)
         if not peer.chokes_us:
             peer.rejects += 1
             peer.resting = True
@@ -205,28 +213,33 @@ class Fetching:
     def tick(self, now: float) -> None:
         """Give what is late to others; try again with those who had nothing to do."""
         for peer in self._peers.values():
+            if peer.resting:
+                peer.resting, peer.hungry = False, True
             if peer.asked and now - peer.last_block > self._patience(peer, now):
                 peer.snubbed = True
                 self._withdraw(peer, list(peer.asked))
-            if peer.resting:
-                peer.resting, peer.hungry = False, True
         self.fill_hungry(now)
 
     def _patience(self, peer: Peer, now: float) -> float:
         average = peer.from_them.total / max(1.0, now - peer.joined)
         return patience(len(peer.asked), max(peer.from_them.rate(now), average))
 
-    def _withdraw(self, peer: Peer, keys: list[tuple[int, int]]) -> None:
+    def _withdraw(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
         """Take back what was asked of a peer that is still there."""
         if keys:
             requests = (Request(piece, offset, self._length(piece, offset)) for piece, offset in keys)
-            self._do(Withdraw(peer.id, tuple(requests)))
+            self._do(Withdraw(peer.id, tuple(requests), tell))
             self._forget(peer, keys)
             peer.hungry = True
 
-    def _bound(self, peer: Peer, piece: int) -> list[tuple[int, int]]:
-        """What else is asked of the peer, and cannot be asked of another without this piece's other blocks."""
-        return [key for key in peer.asked if key[0] == piece] if self.picker.exclusive(piece) else []
+    def _bound(self, peer: Peer, key: tuple[int, int]) -> list[tuple[int, int]]:
+        """What else is asked of the peer that is lost with this block: a suspect piece comes from one peer alone."""
+        piece = key[0]
+        return (
+            [other for other in peer.asked if other[0] == piece and other != key]
+            if self.picker.exclusive(piece)
+            else []
+        )
 
     def _length(self, piece: int, offset: int) -> int:
         return self._geometry.block_size(piece, offset // BLOCK_SIZE)

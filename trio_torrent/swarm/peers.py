@@ -35,7 +35,8 @@ class Peer:
     client: str | None = None  # as it calls itself (BEP 10)
     queue: int = USUAL_QUEUE  # requests that it keeps
 
-    asked: dict[tuple[int, int], float] = attrs.field(factory=dict)  # (piece, offset): when, the oldest first
+    asks: int = 0  # how many `Ask`s it was sent
+    asked: dict[tuple[int, int], int] = attrs.field(factory=dict)  # (piece, offset): by which of them, the oldest first
     snubbed: bool = False  # owes us blocks for too long: asked for one at a time
     rejects: int = 0  # since the last block, while unchoked
     resting: bool = False  # refused something just now: not asked until the next tick

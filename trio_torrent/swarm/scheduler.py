@@ -154,8 +154,8 @@ class Scheduler:
         if peer is None:
             return  # dropped, while this was on its way
         match event:
-            case Received(_, messages):
-                self._on_received(peer, messages, now)
+            case Received():
+                self._on_received(peer, event, now)
             case Served(_, requests):
                 self._serving.served(peer, requests, now)
             case Left():
@@ -233,13 +233,13 @@ class Scheduler:
 
     # -- what peers say ----------------------------------------------------------------------------------------------
 
-    def _on_received(self, peer: Peer, messages: tuple[wire.Message, ...], now: float) -> None:
+    def _on_received(self, peer: Peer, event: Received, now: float) -> None:
         peer.last_heard = now
         requests: list[wire.Request] = []
         size = 0
-        for message in messages:
+        for message in event.messages:
             if type(message) is wire.Piece:  # nearly all of them, in a download
-                self._fetching.block(peer, message, now)
+                self._fetching.block(peer, message, event.asks, now)
                 size += len(message.data)
             elif type(message) is wire.Request:  # nearly all of them, in an upload
                 requests.append(message)

@@ -49,22 +49,25 @@ class Serving:
 
     def requested(self, peer: Peer, requests: list[Request]) -> None:
         """What the peer asked for in one chunk: serve it, or say no."""
-        good = []
+        good, refused = [], []
         for request in requests:
+            if request in peer.serving:
+                continue  # said twice
             if self._takes(peer, request):
                 peer.serving[request] = None  # at once: one chunk has room for more than may be queued
                 good.append(request)
+            else:
+                refused.append(Reject(request.piece, request.offset, request.length))
+        if refused and peer.fast:
+            self._do(Send(peer.id, tuple(refused)))  # together: thousands of single ones would fill its outbox
         if good:
             self._do(Serve(peer.id, tuple(good)))
 
     def _takes(self, peer: Peer, request: Request) -> bool:
         if not self._is_sound(request):
             peer.bad_requests += 1
-        elif not peer.we_choke and len(peer.serving) < MOST_QUEUED and request not in peer.serving:
-            return True
-        if peer.fast and request not in peer.serving:
-            self._do(Send(peer.id, (Reject(request.piece, request.offset, request.length),)))
-        return False
+            return False
+        return not peer.we_choke and len(peer.serving) < MOST_QUEUED
 
     def _is_sound(self, request: Request) -> bool:
         return (
