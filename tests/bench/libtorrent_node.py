@@ -8,17 +8,23 @@ from pathlib import Path
 
 import libtorrent as lt
 
-PLAIN = {
-    "enable_dht": False,
-    "enable_lsd": False,
-    "enable_upnp": False,
-    "enable_natpmp": False,
-    "enable_outgoing_utp": False,
-    "enable_incoming_utp": False,
-    "in_enc_policy": 2,
-    "out_enc_policy": 2,
-    "allow_multiple_connections_per_ip": True,
-}
+def start(port: int) -> lt.session:
+    """A session that speaks plain TCP on loopback."""
+    parameters = lt.session_params()
+    parameters.settings = {
+        "listen_interfaces": f"127.0.0.1:{port}",
+        "alert_mask": lt.alert_category.status | lt.alert_category.storage,
+        "enable_dht": False,
+        "enable_lsd": False,
+        "enable_upnp": False,
+        "enable_natpmp": False,
+        "enable_outgoing_utp": False,
+        "enable_incoming_utp": False,
+        "in_enc_policy": 2,
+        "out_enc_policy": 2,
+        "allow_multiple_connections_per_ip": True,
+    }
+    return lt.session(parameters)
 
 
 def make(path: str, torrent: str, piece_length: str) -> None:
@@ -33,7 +39,7 @@ def seed(torrent: str, folder: str, port: str) -> None:
     parameters = lt.load_torrent_file(torrent)
     parameters.save_path = folder
     parameters.flags |= lt.torrent_flags.seed_mode
-    session = lt.session({**PLAIN, "listen_interfaces": f"127.0.0.1:{port}"})
+    session = start(int(port))
     session.add_torrent(parameters)
     while True:
         time.sleep(3600)
@@ -45,8 +51,7 @@ def leech(torrent: str, out: str, peer: str) -> None:
     parameters.save_path = out
     host, port = peer.split(":")
     parameters.peers = [(host, int(port))]
-    mask = lt.alert_category.status | lt.alert_category.storage
-    session = lt.session({**PLAIN, "listen_interfaces": "127.0.0.1:0", "alert_mask": mask})
+    session = start(0)
     handle = session.add_torrent(parameters)
     while True:
         session.wait_for_alert(1000)

@@ -103,7 +103,8 @@ async def test_files_are_laid_out_and_announced_one_by_one(tmp_path: Path, autoj
         with trio.fail_after(2):
             await node.torrent.wait_complete()
         await trio.testing.wait_all_tasks_blocked()
-        assert {event.path for event in events if isinstance(event, FileDone)} == {"folder/a/one", "folder/empty", "folder/two"}
+        done = {event.path for event in events if isinstance(event, FileDone)}
+        assert done == {"folder/a/one", "folder/empty", "folder/two"}
     assert {path: (tmp_path / "folder" / path).read_bytes() for path in parts} == parts
 
 

@@ -14,7 +14,7 @@ import trio
 from tests.payload import multi, random_bytes, single, write
 from tests.simnet import InlineWorkers
 from trio_torrent.client.metainfo import Metainfo
-from trio_torrent.disk import check as module
+from trio_torrent.disk import sweep as module
 from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.workers import open_workers

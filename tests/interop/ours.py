@@ -37,11 +37,10 @@ async def download(client: Client, share: Share, folder: Path, *peers: Address) 
     return torrent
 
 
-async def seed(client: Client, share: Share) -> Torrent:
-    """Serve it."""
+async def seed(client: Client, share: Share) -> None:
+    """Serve it, from the end of its check on."""
     torrent = await client.add(share.metainfo, save_path=share.folder)
     await torrent.wait_checked()
-    return torrent
 
 
 async def arrival(share: Share, folder: Path) -> None:
@@ -63,12 +62,12 @@ class Command:
     @property
     def lines(self) -> list[str]:
         """What it has printed, to stdout or stderr."""
-        return self.log.read_text().splitlines()
+        return self.log.read_text("utf-8").splitlines()
 
     @property
     def events(self) -> list[dict[str, object]]:
         """What it has printed as JSON, whole lines only."""
-        lines = self.log.read_text().splitlines(keepends=True)
+        lines = self.log.read_text("utf-8").splitlines(keepends=True)
         return [json.loads(line) for line in lines if line.startswith("{") and line.endswith("\n")]
 
     async def until_event(self, name: str, **fields: object) -> None:

@@ -34,7 +34,7 @@ class Share:
         return self.metainfo.info_hashes.wire
 
     def is_in(self, folder: Path, *, empty_files: bool = True) -> bool:
-        """Whether every file is there and every byte right; without `empty_files`, some do not make those."""
+        """Whether every file is there and every byte is right; `empty_files=False` excuses who makes no empty ones."""
         wanted = {path: digest for path, digest in self.digests.items() if empty_files or digest != EMPTY}
         return all(_digest(folder / path) == digest for path, digest in wanted.items())
 

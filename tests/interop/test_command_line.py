@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from trio_torrent.bitfield import Bitfield
+
 from .libtorrent_node import open_libtorrent
 from .opentracker import Counts, Tracker
 from .ours import arrival, command
@@ -93,14 +95,15 @@ async def test_ctrl_c_tells_the_tracker(share: Share, tracker: Tracker, folder: 
 
 
 def tour(share: Share, address: str, *lines: str) -> list[str]:
-    """The patterns of a tour's lines, with those in which the ways differ in the right place."""
+    """The patterns of a tour's lines up to the block; `lines` are those in which the ways differ."""
+    geometry = share.metainfo.geometry
     return [
-        r"\* Total pieces 53, piece length 262144",
+        rf"\* Total pieces {geometry.pieces}, piece length {geometry.piece_length}",
         *lines,
         r"\* Probing peers\.\.\.",
         re.escape(address) + '\t-> OK\\("-TR3000-[a-z0-9]{12}"\\)',
         r"\* Connected to peer: " + re.escape(address),
-        r"\* Received bitfield: fffffffffffff8",
+        rf"\* Received bitfield: {bytes(Bitfield.full(geometry.pieces)).hex()}",
         r"\* Sending `interested` message",
         r"\* Receiving `unchoke` message",
         r"\* Unchoked, requesting data block",

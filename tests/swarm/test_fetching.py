@@ -2,7 +2,7 @@
 
 import pytest
 
-from trio_torrent.swarm.commands import Ask, Keep, Send, Verify, Withdraw
+from trio_torrent.swarm.commands import Ask, Discard, Keep, Send, Verify, Withdraw
 from trio_torrent.swarm.fetching import ENDGAME_WINDOW, MOST_REJECTS
 from trio_torrent.swarm.peers import Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
@@ -167,7 +167,7 @@ def test_a_block_of_another_length_does_not_mix_the_givers_of_a_suspect_piece(on
     swarm.fetching.fill(peer, NOW)
     swarm.commands.take()
     swarm.gives(peer, wire.Piece(1, 0, b"short"))
-    assert swarm.commands.take() == [Withdraw(peer.id, tuple(every_block(1)))]
+    assert swarm.commands.take() == [Withdraw(peer.id, tuple(every_block(1))), Discard(1)]
     swarm.gives(peer, own(every_block(1)[1]))
     assert swarm.commands.take() == [], "that one was withdrawn, too"
     swarm.fetching.fill(peer, NOW)
@@ -336,6 +336,7 @@ def test_a_reject_in_a_suspect_piece_takes_back_the_rest_of_it():
     assert swarm.commands.take() == [
         Withdraw(peer.id, (wire.Request(1, BLOCK, BLOCK),)),
         Withdraw(peer.id, (wire.Request(1, 0, BLOCK),), tell=False),
+        Discard(1),
         Ask(other.id, tuple(every_block(1)), lend=True),
     ]
 

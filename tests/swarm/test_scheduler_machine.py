@@ -91,6 +91,9 @@ class World(RuleBasedStateMachine):
                 self.memory[piece, offset] = bytes(data[:4])
             case do.Verify(piece):
                 self.verify(piece)
+            case do.Discard(piece):
+                assert not any(self.lent_to(piece, offset) for offset in range(0, 40_000, 16384))
+                self.memory = {key: content for key, content in self.memory.items() if key[0] != piece}
             case do.Finish():
                 self.finished += 1
             case do.Dial():

@@ -102,15 +102,17 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     """A client for the length of the block.
 
     Leaving the block, by whatever way, tells the trackers and stops everything within `settings.stop_seconds`. As from
-    every nursery, an exception of the block comes out inside an ExceptionGroup.
+    every nursery, an exception of the block comes out inside an ExceptionGroup. OSError, as it is, if the interface is
+    not ours.
     """
     settings = settings or Settings()
+    listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
         open_workers(settings.threads) as workers,
         open_http(user_agent=settings.user_agent, allow_local=settings.allow_local) as http,
         trio.open_nursery() as nursery,
     ):
-        client = await _start(nursery, settings, workers, http)
+        client = _start(nursery, settings, workers, http, listeners)
         try:
             yield client
         finally:
@@ -119,8 +121,13 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
             nursery.cancel_scope.cancel()
 
 
-async def _start(nursery: trio.Nursery, settings: Settings, workers: Workers, http: Http) -> Client:
-    listeners = await _listen(settings)
+def _start(
+    nursery: trio.Nursery,
+    settings: Settings,
+    workers: Workers,
+    http: Http,
+    listeners: list[trio.SocketListener],
+) -> Client:
     boundary = Boundary()
     random = Random(secrets.randbits(128))
     shared = Shared(

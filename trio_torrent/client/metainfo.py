@@ -25,7 +25,7 @@ from trio_torrent.version import __version__
 from .settings import default_threads
 
 if TYPE_CHECKING:
-    from trio_torrent.net.http import Http
+    from trio_torrent.net.tracker import Getter
 
 # Bytes of a torrent that is made here: it may be read back, although others refuse more than 10 MiB.
 MAX_MADE = 256 << 20
@@ -80,7 +80,7 @@ class Metainfo(torrent.Metainfo):
             return cls.from_bytes(file.read(torrent.MAX_TORRENT_SIZE + 1))
 
     @classmethod
-    async def fetch(cls, url: str, *, http: Http | None = None) -> Self:
+    async def fetch(cls, url: str, *, http: Getter | None = None) -> Self:
         """Get a .torrent by its http or https URL. TrackerError if that fails, MetainfoError if it cannot be used."""
         from trio_torrent.net.http import Local, open_http  # httpx takes a tenth of a second that a file does not need
 
@@ -153,7 +153,8 @@ class Metainfo(torrent.Metainfo):
         finally:
             files.close()
         good, missing = findings.good.count, findings.missing.count
-        return Verified(good, pieces - good - missing, missing, self._file_by_file(findings.good))
+        files_found = await trio.to_thread.run_sync(self._file_by_file, findings.good)
+        return Verified(good, pieces - good - missing, missing, files_found)
 
     def check_comparable(self) -> None:
         """Raise MetainfoError for a pure v2 torrent without its piece layers: no piece can be compared with it."""
@@ -176,12 +177,12 @@ class Metainfo(torrent.Metainfo):
 
 @asynccontextmanager
 async def _workers(threads: int | None) -> AsyncIterator[Workers]:
-    """Workers for one task. What the world does wrong comes out as itself, not in a nursery's group."""
-    failure: TorrentError | None = None
+    """Workers for one task. What it raises on purpose comes out as itself, not in a nursery's group."""
+    failure: TorrentError | ValueError | None = None
     async with open_workers(threads or default_threads()) as workers:
         try:
             yield workers
-        except TorrentError as error:
+        except (TorrentError, ValueError) as error:
             failure = error
     if failure is not None:
         raise failure

@@ -21,6 +21,7 @@ from trio_torrent.swarm.commands import (
     Ask,
     Command,
     Dial,
+    Discard,
     Drop,
     Finish,
     Keep,
@@ -84,6 +85,8 @@ class Performer:
                     self._store.verify(piece, digests=digests, done=self._reports.verdict)
                 case Keep(piece, offset, data):
                     self._store.keep(piece, offset, data)
+                case Discard(piece):
+                    self._store.discard(piece)
                 case Dial(address):
                     self._nursery.start_soon(self._dial, address)
                 case Finish():

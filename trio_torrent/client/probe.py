@@ -213,8 +213,9 @@ class _Tour:
         self._report(Step.REQUESTING)
         await self._peer.stream.send_all(encode(request))
         self._report(Step.WAITING_FOR_PIECE)
-        block = await self._next(ANSWER_SECONDS, "block", wire.Piece)
-        assert isinstance(block, wire.Piece)
+        block = await self._next(ANSWER_SECONDS, "block", wire.Piece, wire.Reject, wire.Choke)
+        if not isinstance(block, wire.Piece):
+            raise PeerError(f"{self._peer.address} refused the request")
         if (block.piece, block.offset, len(block.data)) != (request.piece, request.offset, request.length):
             raise ProtocolError(f"{self._peer.address} sent another block than asked for")
         return attrs.evolve(probed, block=block)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import trio
 
-from trio_torrent.net.http import Http
+from trio_torrent.net.tracker import Getter
 
 from .metainfo import Metainfo
 
 
-async def load(source: str | os.PathLike[str] | bytes | Metainfo, http: Http) -> Metainfo:
+async def load(source: str | os.PathLike[str] | bytes | Metainfo, http: Getter) -> Metainfo:
     """The torrent that `source` names. Raises MetainfoError, TrackerError (a URL) or OSError (a file)."""
     if isinstance(source, Metainfo):
         return source

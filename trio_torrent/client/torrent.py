@@ -21,12 +21,12 @@ from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import Workers
-from trio_torrent.errors import IncompleteError, StoppedError, StorageError, TorrentError
+from trio_torrent.errors import IncompleteError, PeerError, StoppedError, StorageError, TorrentError
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
-from trio_torrent.net.http import Http
+from trio_torrent.net.handshaking import HANDSHAKE_SECONDS
 from trio_torrent.net.listen import Welcome
-from trio_torrent.net.tracker import Announcer
+from trio_torrent.net.tracker import Announcer, Getter
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Tick
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
@@ -54,7 +54,7 @@ class Shared:
 
     settings: Settings
     workers: Workers
-    http: Http
+    http: Getter
     connect: Connect
     peer_id: bytes
     port: int
@@ -285,9 +285,16 @@ class Torrent:
     # -- what others ask or tell -------------------------------------------------------------------------------------
 
     def welcome(self) -> Welcome | None:
-        """Who takes connections that come in; nobody, while the files are being checked."""
-        running = self._performer is not None and not self._scope.cancel_called
-        return self._performer.welcome if running and self._performer is not None else None
+        """Who takes connections that come in."""
+        return None if self._scope.cancel_called or self._state in (State.FAILED, State.STOPPED) else self._welcome
+
+    async def _welcome(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:
+        """Those who come while the files are being checked wait a little: turned away, they would rest for a minute."""
+        with trio.move_on_after(HANDSHAKE_SECONDS):
+            await self._ready.wait()
+        if self._performer is None or self._nursery is None:
+            raise PeerError("not ready")
+        await self._performer.welcome(stream, address, theirs, early)
 
     def _totals(self) -> Totals:
         swarm = self._snapshot()

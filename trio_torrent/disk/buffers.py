@@ -30,6 +30,11 @@ class PieceBuffers:
         """The buffer of a piece whose blocks are all there. It is the caller's until `give_back`."""
         return self._used.pop(piece)
 
+    def discard(self, piece: int) -> None:
+        """The piece's buffer, if it has one, is free."""
+        if (buffer := self._used.pop(piece, None)) is not None:
+            self.give_back(buffer)
+
     def give_back(self, buffer: memoryview) -> None:
         """The buffer's content is no longer needed."""
         if len(self._free) < self._most_free:

@@ -47,6 +47,10 @@ class Store:
         """Copy a block to where it belongs."""
         self._buffers.place(piece, offset, len(data))[:] = data
 
+    def discard(self, piece: int) -> None:
+        """Forget what came of a piece."""
+        self._buffers.discard(piece)
+
     def verify(self, piece: int, *, digests: bool, done: Callable[[outcome.Outcome[Verdict]], None]) -> None:
         """Compare the piece with the torrent, and write it if it is right, in a thread; then call `done`.
 

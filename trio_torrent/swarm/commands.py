@@ -77,6 +77,13 @@ class Verify:
 
 
 @attrs.frozen
+class Discard:
+    """What came of the piece is of no use; it will be fetched anew."""
+
+    piece: int
+
+
+@attrs.frozen
 class Serve:
     """Send these blocks to the peer."""
 
@@ -97,4 +104,4 @@ class Finish:
     """The last piece is verified."""
 
 
-Command: TypeAlias = Dial | Drop | Send | Ask | Withdraw | Keep | Verify | Serve | Unserve | Finish
+Command: TypeAlias = Dial | Drop | Send | Ask | Withdraw | Keep | Verify | Discard | Serve | Unserve | Finish

@@ -22,7 +22,7 @@ from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
 from trio_torrent.wire.messages import Have, Interested, NotInterested, Piece, Reject, Request
 
 from .bans import Bans
-from .commands import Ask, Command, Keep, Send, Verify, Withdraw
+from .commands import Ask, Command, Discard, Keep, Send, Verify, Withdraw
 from .events import PeerId
 from .peers import Peer
 from .picker import Picker
@@ -197,8 +197,10 @@ class Fetching:
         key = reject.piece, reject.offset
         if key not in peer.asked:
             return
-        self._withdraw(peer, self._bound(peer, key))
-        self._withdraw(peer, [key], tell=False)
+        bound = self._bound(peer, key)
+        self._take_back(peer, bound)
+        self._take_back(peer, [key], tell=False)
+        self._forget(peer, [key, *bound])
         if not peer.chokes_us:
             peer.rejects += 1
             peer.resting = True
@@ -225,12 +227,15 @@ class Fetching:
         return patience(len(peer.asked), max(peer.from_them.rate(now), average))
 
     def _withdraw(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
-        """Take back what was asked of a peer that is still there."""
+        """Give up what was asked of a peer that is still there."""
+        self._take_back(peer, keys, tell=tell)
+        self._forget(peer, keys)
+        peer.hungry = True
+
+    def _take_back(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
         if keys:
             requests = (Request(piece, offset, self._length(piece, offset)) for piece, offset in keys)
             self._do(Withdraw(peer.id, tuple(requests), tell))
-            self._forget(peer, keys)
-            peer.hungry = True
 
     def _bound(self, peer: Peer, key: tuple[int, int]) -> list[tuple[int, int]]:
         """What else is asked of the peer that is lost with this block: a suspect piece comes from one peer alone."""
@@ -247,4 +252,5 @@ class Fetching:
     def _forget(self, peer: Peer, keys: Iterable[tuple[int, int]]) -> None:
         for key in keys:
             peer.asked.pop(key, None)
-            self.picker.release(peer.id, *key)
+            if self.picker.release(peer.id, *key):
+                self._do(Discard(key[0]))

@@ -155,22 +155,23 @@ class Picker:
         self._unwritten += partial.size
         return askers - 1, True
 
-    def release(self, peer: PeerId, piece: int, offset: int) -> None:
-        """A peer will not send what it was asked for.
+    def release(self, peer: PeerId, piece: int, offset: int) -> bool:
+        """A peer will not send what it was asked for; whether the piece is given up with it.
 
         Of a piece that is fetched from one peer alone (`exclusive`), it must be all that was asked of the peer.
         """
         partial = self._partials.get(piece)
         if partial is None or offset not in partial.asked:
-            return
+            return False
         if partial.only == peer:
             self._restart(partial)
-            return
+            return True
         partial.asked[offset] -= 1
         if not partial.asked[offset]:
             del partial.asked[offset]
             partial.missing.append(offset)
             self._open.setdefault(piece, partial)
+        return False
 
     def _restart(self, partial: Partial) -> None:
         """A suspect piece lost its only giver: what came of it cannot be mixed with another's."""
