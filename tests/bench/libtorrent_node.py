@@ -8,6 +8,7 @@ from pathlib import Path
 
 import libtorrent as lt
 
+
 def start(port: int) -> lt.session:
     """A session that speaks plain TCP on loopback."""
     parameters = lt.session_params()
