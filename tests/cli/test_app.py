@@ -29,7 +29,7 @@ def test_alone_it_shows_its_help(capsys):
     assert "Commands:" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("command", ["get", "seed", "probe", "info", "demo"])
+@pytest.mark.parametrize("command", ["get", "seed", "probe", "info", "create", "verify", "demo"])
 def test_every_command_has_help(command, capsys):
     assert exit_of(command, "--help") == 0
     assert "--json" in capsys.readouterr().out
@@ -151,4 +151,4 @@ sys.exit(",".join(heavy & set(sys.modules)) or None)
 
 
 def test_the_commands_are_those_that_work():
-    assert sorted(app.commands.commands) == ["demo", "get", "info", "probe", "seed"]
+    assert sorted(app.commands.commands) == ["create", "demo", "get", "info", "magnet", "probe", "seed", "verify"]

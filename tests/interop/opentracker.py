@@ -89,7 +89,8 @@ async def open_tracker(base: str, work: Path, info_hash: bytes) -> AsyncIterator
     arguments = ["-i", url.host, "-p", str(url.port), "-d", str(work), "-w", "whitelist"]
     async with (
         running("opentracker", *arguments, log=work.with_suffix(".log"), cwd=work),
-        httpx.AsyncClient(trust_env=False) as http,
+        # It closes each connection after its answer, without announcing that.
+        httpx.AsyncClient(trust_env=False, headers={"Connection": "close"}) as http,
     ):
         tracker = Tracker(base, http)
         await _until_allowed(tracker, info_hash)

@@ -21,6 +21,7 @@ from trio_torrent import Address, __version__
 from .exits import Exit, complaint, exit_code, explain, leaves
 from .options import (
     Network,
+    Recipe,
     SeedLimits,
     folder_option,
     json_option,
@@ -28,6 +29,7 @@ from .options import (
     option,
     output_options,
     peer_options,
+    recipe_options,
     seed_options,
 )
 from .params import DURATION, SIZE
@@ -166,6 +168,59 @@ def info(sources: tuple[str, ...], list_files: bool, as_json: bool) -> Exit:
 
     check_sources(sources)
     return run(partial(info, sources, as_json=as_json, all_files=list_files))
+
+
+@commands.command()
+@click.argument("path", type=click.Path(exists=True, path_type=Path), metavar="PATH")
+@option(
+    "--output",
+    "-o",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Where the torrent goes; - is stdout. By default NAME.torrent in the current folder.",
+)
+@option("--force", is_flag=True, help="Replace a torrent that is there already.")
+@recipe_options
+@output_options
+def create(path: Path, output: Path | None, force: bool, recipe: Recipe, as_json: bool, quiet: bool) -> Exit:
+    """Make the torrent of a file or a folder.
+
+    All files below a folder are in it, hidden ones too. A symbolic link is kept as a link if it leads to something in
+    the folder; one that leads out or nowhere is refused, as are pipes, sockets, devices, and names that are not UTF-8.
+    Empty folders are left out. If a file changes meanwhile, there is no torrent.
+    """
+    from .create import Target, create
+    from .run import run
+    from .voice import Voice
+
+    target, voice = Target(output=output, force=force), Voice(as_json=as_json, quiet=quiet)
+    return run(partial(create, path, target, recipe, voice, as_json=as_json))
+
+
+@commands.command()
+@torrent
+def magnet(source: str) -> Exit:
+    """Print the magnet link of a torrent."""
+    from .magnet import magnet
+    from .run import run
+
+    return run(partial(magnet, source))
+
+
+@commands.command()
+@torrent
+@folder_option("--data", "-d", exists=True, help="Where the files are; the current folder by default.")
+@output_options
+def verify(source: str, data: Path, as_json: bool, quiet: bool) -> Exit:
+    """Compare data with a torrent.
+
+    Nothing is written. Exits with 0 if every piece is good, and with 6 if one is not.
+    """
+    from .run import run
+    from .verify import verify
+    from .voice import Voice
+
+    return run(partial(verify, source, data, Voice(as_json=as_json, quiet=quiet), as_json=as_json))
 
 
 @commands.command()

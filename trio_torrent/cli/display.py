@@ -15,10 +15,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from trio_torrent import State
-
 from . import words
-from .lines import Row, activity, progress
+from .lines import Shown, progress
 
 LINE_SECONDS = 5.0  # between progress lines in a log
 SEEDING_LINE_SECONDS = 60.0  # when all that goes on is seeding, which may be for weeks
@@ -29,7 +27,7 @@ ROW_LINES = 3  # of the screen, for one torrent
 class Screen(Protocol):
     """Where progress goes, and the lines that stay. `close` leaves the terminal as it was."""
 
-    def show(self, rows: Sequence[Row], now: float) -> None: ...
+    def show(self, rows: Sequence[Shown], now: float) -> None: ...
     def say(self, text: str) -> None: ...
     def complain(self, text: str) -> None: ...
     def close(self) -> None: ...
@@ -46,7 +44,7 @@ def open_screen(*, quiet: bool, live: bool) -> Screen:
 class Silent:
     """Nothing."""
 
-    def show(self, rows: Sequence[Row], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float) -> None:
         """Not shown."""
 
     def say(self, text: str) -> None:
@@ -66,13 +64,13 @@ class LogScreen:
     def __init__(self) -> None:
         self._next: float | None = None
 
-    def show(self, rows: Sequence[Row], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float) -> None:
         """Print what is due; `now` is seconds on any clock."""
         if self._next is None:
             self._next = now + FIRST_LINE_SECONDS
         if now >= self._next:
-            seeding = all(row.status.state is State.SEEDING for row in rows)
-            self._next = now + (SEEDING_LINE_SECONDS if seeding and rows else LINE_SECONDS)
+            steady = all(row.steady for row in rows)
+            self._next = now + (SEEDING_LINE_SECONDS if steady and rows else LINE_SECONDS)
             for row in rows:
                 self.say(progress(row))
 
@@ -94,7 +92,7 @@ class LiveScreen:
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def show(self, rows: Sequence[Row], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float) -> None:
         """Draw."""
         self._live.update(draw(rows, self._console.height), refresh=True)
 
@@ -109,7 +107,7 @@ class LiveScreen:
         self._live.stop()
 
 
-def draw(rows: Sequence[Row], height: int) -> RenderableType:
+def draw(rows: Sequence[Shown], height: int) -> RenderableType:
     """As many torrents as there is room for, and how many more there are."""
     room = max(1, (height - 2) // ROW_LINES)
     hidden = len(rows) - room
@@ -119,21 +117,19 @@ def draw(rows: Sequence[Row], height: int) -> RenderableType:
     return Group(*parts)
 
 
-def draw_row(row: Row) -> RenderableType:
+def draw_row(row: Shown) -> RenderableType:
     """Three lines: the name, how far it is, what is going on."""
-    status = row.status
-    checking = status.state is State.CHECKING
-    done, total = (status.checked, status.pieces) if checking else (status.done, status.total)
+    done, total = row.bar
     figures = words.percent(done, total)
-    if not checking:
+    if row.in_bytes:
         figures += f"  {words.size(done)} of {words.size(total)}"
     bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
     bar.add_column(ratio=1)
     bar.add_column(justify="right", no_wrap=True)
     bar.add_row(ProgressBar(total=max(total, 1), completed=done if total else 1), figures)
-    style = "yellow" if status.reason else "dim"
+    style = "yellow" if row.troubled else "dim"
     return Group(
         Text(words.clean(row.name), style="bold", no_wrap=True, overflow="ellipsis"),
         bar,
-        Text(words.clean(activity(status)), style=style, no_wrap=True, overflow="ellipsis"),
+        Text(words.clean(row.activity), style=style, no_wrap=True, overflow="ellipsis"),
     )

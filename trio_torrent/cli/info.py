@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+import attrs
 import trio
 
 from trio_torrent import InfoHashes, Magnet, MagnetError, Metainfo
@@ -20,6 +21,28 @@ FEW_FILES = 20  # so many are shown unless all are asked for: a screen of 24 lin
 _LABEL_WIDTH = 14  # characters; the longest label, and a blank
 
 
+@attrs.frozen
+class Listed:
+    """A file as it is shown. Padding is none."""
+
+    path: str  # from the save path, with slashes
+    length: int  # bytes
+    attributes: tuple[str, ...]  # BEP 47
+    symlink: str  # where it leads, like `path`; empty if it is no link
+    pieces_root: str  # its own hash (BEP 52), hexadecimal; empty without v2
+
+    def fields(self) -> dict[str, object]:
+        """For programs. What a file does not have is left out."""
+        fields = attrs.asdict(self)
+        return {"path": fields.pop("path"), "length": fields.pop("length"), **_present(fields)}
+
+    def line(self) -> str:
+        """For people, behind the file's number."""
+        attributes = f"  ({', '.join(self.attributes)})" if self.attributes else ""
+        leads = f" -> {self.symlink}" if self.symlink else ""
+        return f"{size(self.length):>10}  {self.path}{leads}{attributes}"
+
+
 async def info(sources: Sequence[str], interrupt: trio.CancelScope, *, as_json: bool, all_files: bool) -> Exit:
     """Show each source. One that cannot be read is said to be so, and the rest go on."""
     code = Exit.INTERRUPTED
@@ -31,7 +54,7 @@ async def info(sources: Sequence[str], interrupt: trio.CancelScope, *, as_json: 
 
 async def _show(source: str, *, as_json: bool, all_files: bool) -> Exit:
     try:
-        found = await _read(source)
+        found = await read(source)
     except CommandError as error:
         if as_json:
             print(json.dumps({"source": source, "error": str(error)}), flush=True)
@@ -44,7 +67,8 @@ async def _show(source: str, *, as_json: bool, all_files: bool) -> Exit:
     return Exit.DONE
 
 
-async def _read(source: str) -> Metainfo | Magnet:
+async def read(source: str) -> Metainfo | Magnet:
+    """Whatever the source is. Raises CommandError."""
     if kind_of(source) is not Kind.MAGNET:
         return await load(source)
     try:
@@ -64,16 +88,30 @@ def _torrent_fields(torrent: Metainfo) -> dict[str, object]:
         "piece_length": torrent.geometry.piece_length,
         "pieces": torrent.geometry.pieces,
         "size": torrent.geometry.size,
-        "files": [{"path": path, "length": length} for path, length in _files(torrent)],
+        "files": [file.fields() for file in _files(torrent)],
         "trackers": torrent.trackers,
-        "web_seeds": [*torrent.web_seeds, *torrent.http_seeds],
+        "web_seeds": torrent.web_seeds,
         "private": torrent.private,
         "comment": torrent.comment,
         "created_by": torrent.created_by,
         "creation_date": torrent.creation_date,
         "warnings": torrent.warnings,
         "magnet": str(torrent.magnet),
+        **_present(
+            {
+                "http_seeds": torrent.http_seeds,
+                "nodes": [str(node) for node in torrent.nodes],
+                "source_tag": torrent.source,
+                "similar": [digest.hex() for digest in torrent.similar],
+                "collections": torrent.collections,
+            }
+        ),
     }
+
+
+def _present(fields: dict[str, object]) -> dict[str, object]:
+    """What few torrents have, and is left out where there is none."""
+    return {name: value for name, value in fields.items() if value}
 
 
 def _magnet_fields(magnet: Magnet) -> dict[str, object]:
@@ -104,9 +142,12 @@ def _version(hashes: InfoHashes) -> str:
     return "1" if hashes.v1 else "2"
 
 
-def _files(torrent: Metainfo) -> Iterator[tuple[str, int]]:
-    """Path and length of each file that is one; padding is not."""
-    return (("/".join(file.path), file.length) for file in torrent.files if not file.padding)
+def _files(torrent: Metainfo) -> Iterator[Listed]:
+    for file in torrent.files:
+        if not file.padding:
+            attributes = [name for name in ("executable", "hidden") if getattr(file, name)]
+            root = file.pieces_root.hex() if file.pieces_root else ""
+            yield Listed("/".join(file.path), file.length, tuple(attributes), "/".join(file.symlink or ()), root)
 
 
 def describe(found: Metainfo | Magnet, *, all_files: bool = False) -> Iterator[str]:
@@ -122,10 +163,14 @@ def _torrent_lines(torrent: Metainfo, all_files: bool) -> Iterator[str]:
     for number, tier in enumerate(torrent.trackers, 1):
         for url in tier:
             yield _line(f"tracker {number}", url)
-    for url in (*torrent.web_seeds, *torrent.http_seeds):
-        yield _line("web seed", url)
+    yield from (_line("web seed", url) for url in torrent.web_seeds)
+    yield from (_line("http seed", url) for url in torrent.http_seeds)
+    yield from (_line("DHT node", str(node)) for node in torrent.nodes)
     if torrent.private:
         yield _line("private", "yes: peers come from its trackers only")
+    yield from _optional("source", torrent.source)
+    yield from (_line("similar to", digest.hex()) for digest in torrent.similar)
+    yield from (_line("collection", name) for name in torrent.collections)
     yield from _optional("comment", torrent.comment)
     yield from _optional("created by", torrent.created_by)
     yield from _optional("created on", when(torrent.creation_date))
@@ -134,12 +179,12 @@ def _torrent_lines(torrent: Metainfo, all_files: bool) -> Iterator[str]:
     yield from _file_lines(list(_files(torrent)), all_files)
 
 
-def _file_lines(files: list[tuple[str, int]], all_files: bool) -> Iterator[str]:
+def _file_lines(files: list[Listed], all_files: bool) -> Iterator[str]:
     yield _line("files", str(len(files)))
     shown = files if all_files else files[:FEW_FILES]
     digits = len(str(len(shown)))
-    for number, (path, length) in enumerate(shown, 1):
-        yield f"  {number:>{digits}}  {size(length):>10}  {path}"
+    for number, file in enumerate(shown, 1):
+        yield f"  {number:>{digits}}  {file.line()}"
     if len(shown) < len(files):
         yield f"  and {plural(len(files) - len(shown), 'more file')}; --list shows all"
 

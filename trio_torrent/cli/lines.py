@@ -1,6 +1,8 @@
-"""A torrent's state in one line. Plain functions of values."""
+"""How far things are, in one line. Plain functions of values."""
 
 from __future__ import annotations
+
+from typing import ClassVar, TypeAlias
 
 import attrs
 
@@ -18,6 +20,63 @@ class Row:
     name: str
     status: Status
 
+    @property
+    def bar(self) -> tuple[int, int]:
+        """How much of how much."""
+        status = self.status
+        return (status.done, status.total) if self.in_bytes else (status.checked, status.pieces)
+
+    @property
+    def in_bytes(self) -> bool:
+        """That was of bytes; otherwise of pieces."""
+        return self.status.state is not State.CHECKING
+
+    @property
+    def activity(self) -> str:
+        """What is going on."""
+        return activity(self.status)
+
+    @property
+    def troubled(self) -> bool:
+        """Somebody should look at it."""
+        return self.status.reason is not None
+
+    @property
+    def steady(self) -> bool:
+        """Nothing will change soon."""
+        return self.status.state is State.SEEDING
+
+
+@attrs.frozen
+class Work:
+    """Something that is read from end to end, as the progress display sees it."""
+
+    name: str
+    verb: str  # hashing, checking
+    done: int  # bytes
+    total: int
+    seconds: float  # that it has taken so far
+
+    in_bytes: ClassVar[bool] = True
+    troubled: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    @property
+    def bar(self) -> tuple[int, int]:
+        """How much of how much."""
+        return self.done, self.total
+
+    @property
+    def activity(self) -> str:
+        """How fast it goes, and how long it will."""
+        if not self.done or self.seconds <= 0:
+            return self.verb
+        speed = self.done / self.seconds
+        return f"{self.verb}, {rate(speed)}, {duration((self.total - self.done) / speed)} left"
+
+
+Shown: TypeAlias = Row | Work
+
 
 def time_left(status: Status) -> float | None:
     """Seconds until the torrent is complete at the present rate; None if that cannot be said."""
@@ -27,15 +86,11 @@ def time_left(status: Status) -> float | None:
     return seconds if seconds < LONGEST else None
 
 
-def progress(row: Row) -> str:
-    """A torrent in one line, for logs."""
-    return f"{row.name}: {_amount(row.status)}, {activity(row.status)}"
-
-
-def _amount(status: Status) -> str:
-    if status.state is State.CHECKING:
-        return percent(status.checked, status.pieces)
-    return f"{percent(status.done, status.total)} of {size(status.total)}"
+def progress(row: Shown) -> str:
+    """One line, for logs."""
+    done, total = row.bar
+    whole = f" of {size(total)}" if row.in_bytes else ""
+    return f"{row.name}: {percent(done, total)}{whole}, {row.activity}"
 
 
 def activity(status: Status) -> str:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import attrs
 import click
 
-from .params import DURATION, INTERFACE, PEER, RATIO
+from .params import DURATION, INTERFACE, PEER, PIECE_LENGTH, RATIO, TEXT, TIER, WEB_SEED
 
 if TYPE_CHECKING:
     from trio_torrent import Address, Settings
@@ -73,9 +74,23 @@ class SeedLimits:
         return enough or (self.seconds is not None and seconds >= self.seconds)
 
 
+@attrs.frozen(kw_only=True)
+class Recipe:
+    """What makes a torrent, besides the files. The names are those of `Metainfo.create`."""
+
+    version: Literal["1", "2", "hybrid"] = "hybrid"
+    piece_length: int | None = None  # bytes; None to choose by size
+    trackers: tuple[tuple[str, ...], ...] = ()
+    web_seeds: tuple[str, ...] = ()
+    private: bool = False
+    comment: str = ""
+    source: str = ""
+    creation_date: int | None = None  # seconds since 1970
+
+
 def option(*names: str, **attributes: Any) -> Decorator:  # noqa: ANN401 - whatever click takes
     """An option that `TRIO_TORRENT_` and its long name stand for in the environment."""
-    long = max(names, key=len).removeprefix("--")
+    long = next(name for name in names if name.startswith("--")).removeprefix("--")
     return click.option(*names, envvar=f"TRIO_TORRENT_{long.replace('-', '_').upper()}", **attributes)
 
 
@@ -136,6 +151,27 @@ _seed_options = _all_of(
 )
 
 
+_recipe_options = _all_of(
+    option(
+        "--tracker",
+        "-t",
+        "trackers",
+        type=TIER,
+        multiple=True,
+        help="Announce URL: http, https, udp, ws or wss. Repeatable, each a tier; with commas between them, one tier.",
+    ),
+    option("--web-seed", "-w", "web_seeds", type=WEB_SEED, multiple=True, help="http(s) URL of the data. Repeatable."),
+    option("--v1", is_flag=True, help="For clients of any age."),
+    option("--v2", is_flag=True, help="For clients that know BEP 52 only: SHA-256, and each file has its own hash."),
+    option("--hybrid", is_flag=True, help="Both; the default."),
+    option("--piece-length", "-l", type=PIECE_LENGTH, help="A power of two from 16K; by default chosen by size."),
+    option("--private", "-p", is_flag=True, help="Peers are to come from the trackers only."),
+    option("--comment", "-c", type=TEXT, default="", help="For whoever looks at the torrent."),
+    option("--source", "-s", type=TEXT, default="", help="For trackers that want it; changes the info-hash."),
+    option("--no-date", is_flag=True, help="Leave out when it was made: the same data gives the same bytes."),
+)
+
+
 def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """For commands that take part in a swarm. They arrive as one `network`."""
 
@@ -163,3 +199,38 @@ def seed_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         return command(limits=SeedLimits(ratio=seed_ratio, seconds=seed_time), **others)
 
     return _seed_options(collect)
+
+
+def recipe_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """For making a torrent. They arrive as one `recipe`."""
+
+    @wraps(command)
+    def collect(
+        *,
+        trackers: tuple[tuple[str, ...], ...],
+        web_seeds: tuple[str, ...],
+        v1: bool,
+        v2: bool,
+        hybrid: bool,
+        piece_length: int | None,
+        private: bool,
+        comment: str,
+        source: str,
+        no_date: bool,
+        **others: Any,  # noqa: ANN401
+    ) -> Exit:
+        if v1 + v2 + hybrid > 1:
+            raise click.UsageError("--v1, --v2 and --hybrid exclude one another")
+        recipe = Recipe(
+            version="1" if v1 else "2" if v2 else "hybrid",
+            piece_length=piece_length,
+            trackers=trackers,
+            web_seeds=web_seeds,
+            private=private,
+            comment=comment,
+            source=source,
+            creation_date=None if no_date else int(datetime.now(UTC).timestamp()),
+        )
+        return command(recipe=recipe, **others)
+
+    return _recipe_options(collect)

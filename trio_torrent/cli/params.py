@@ -1,4 +1,4 @@
-"""What people write after an option: sizes, durations, addresses."""
+"""What people write after an option: sizes, durations, addresses, URLs."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import socket
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -14,6 +15,13 @@ from trio_torrent import Address
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DURATIONS = {"": 1, "S": 1, "M": 60, "H": 3600}
+
+SHORTEST_PIECE = 16 << 10  # bytes; a leaf of v2's hash trees, and what one request asks for
+LONGEST_PIECE = 256 << 20  # bytes; the largest power of two that libtorrent takes
+
+MAX_URL = 2048  # characters; clients leave out what is longer
+TRACKER_SCHEMES = ("http", "https", "udp", "ws", "wss")
+WEB_SEED_SCHEMES = ("http", "https")
 
 
 class Written(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no arguments for it
@@ -69,6 +77,47 @@ def read_interface(text: str) -> str:
     return str(address)
 
 
+def read_piece_length(text: str) -> int:
+    """Bytes: a power of two that clients take."""
+    size = read_size(text)
+    if not SHORTEST_PIECE <= size <= LONGEST_PIECE or size & (size - 1):
+        raise ValueError(f"{text!r} is not a piece length: write a power of two from 16K to 256M")
+    return size
+
+
+def read_tier(text: str) -> tuple[str, ...]:
+    """The trackers of one tier, with commas between them."""
+    return tuple([_url(part, TRACKER_SCHEMES) for part in text.split(",")])
+
+
+def read_web_seed(text: str) -> str:
+    """Where the data is on a web server."""
+    return _url(text, WEB_SEED_SCHEMES)
+
+
+def read_text(text: str) -> str:
+    """What can be written as UTF-8. Bytes of the command line that are no text come as halves of characters."""
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError(f"{text!r} is not UTF-8")
+    return text
+
+
+def _url(text: str, schemes: tuple[str, ...]) -> str:
+    url = text.strip()
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a URL: {error}") from error
+    if parts.scheme.lower() not in schemes or not url[len(parts.scheme) :].startswith("://"):
+        raise ValueError(f"{text!r} does not begin with {', '.join(f'{scheme}://' for scheme in schemes)}")
+    if not parts.hostname or port == 0 or (parts.scheme.lower() == "udp" and port is None):
+        raise ValueError(f"{text!r} has no {'port' if parts.hostname else 'host'}")
+    if not url.isprintable() or " " in url or len(url) > MAX_URL:
+        raise ValueError(f"{text!r:.80} has blanks or other characters that no URL has, or more than {MAX_URL}")
+    return url
+
+
 def _scaled(text: str, units: Mapping[str, int]) -> float | None:
     """A decimal number and a unit; None if it is anything else. Fifteen digits are what a float holds."""
     match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)([A-Z]?)", text.strip().upper(), re.ASCII)
@@ -76,6 +125,10 @@ def _scaled(text: str, units: Mapping[str, int]) -> float | None:
 
 
 SIZE = Written("size", read_size)
+PIECE_LENGTH = Written("size", read_piece_length)
+TIER = Written("url", read_tier)
+WEB_SEED = Written("url", read_web_seed)
+TEXT = Written("text", read_text)
 DURATION = Written("duration", read_duration)
 RATIO = Written("r", read_ratio)
 INTERFACE = Written("address", read_interface)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 from .display import LogScreen, Screen, Silent, open_screen
 from .exits import complaint, exit_code, explain
-from .lines import Row
+from .lines import Shown
 
 
 class Voice:
@@ -16,14 +16,14 @@ class Voice:
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._as_json = as_json
-        self._quiet = quiet
+        self.quiet = quiet
         self._screen: Screen = Silent() if quiet else LogScreen()
 
     @contextmanager
     def progress(self) -> Iterator[None]:
         """Within the block, a live display if there is a terminal for it and nobody wants JSON."""
         before = self._screen
-        self._screen = open_screen(quiet=self._quiet, live=not self._as_json)
+        self._screen = open_screen(quiet=self.quiet, live=not self._as_json)
         try:
             yield
         finally:
@@ -39,7 +39,7 @@ class Voice:
         """A line for people."""
         self._screen.say(text)
 
-    def show(self, rows: Sequence[Row], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float) -> None:
         """How things stand; often, as the screen decides what to do with it."""
         self._screen.show(rows, now)
 

@@ -78,7 +78,8 @@ def _plan(
 def _sources(plan: Draft, found: Sequence[Found]) -> list[Path]:
     """Where each file of the layout is; padding is nowhere, and never read."""
     by_path = {tuple([name.encode() for name in each.entry.path or (plan.name,)]): each.source for each in found}
-    return [by_path.get(file.raw_path, Path()) for file in plan.layout.files]
+    nowhere = Path()
+    return [by_path.get(file.raw_path, nowhere) for file in plan.layout.files]
 
 
 def _check_unchanged(found: Sequence[Found], may_go_on: Callable[[], object]) -> None:

@@ -25,12 +25,16 @@ from .bans import Bans
 from .commands import Ask, Command, Discard, Keep, Send, Verify, Withdraw
 from .events import PeerId
 from .peers import Peer
-from .picker import Picker
-from .pipeline import patience, window
+from .picker import PIECE_BUDGET, Picker
+from .pipeline import LEAST_WINDOW, patience, window
 from .rates import Meter
 
 # In the endgame a peer helps out others when it has fewer requests of its own outstanding.
 ENDGAME_WINDOW = 8
+
+# Requests that the memory for pieces in flight has room for. Peers that give share it alike: otherwise the first ones
+# would ask for seconds ahead, and the last for nothing.
+BUDGET_BLOCKS = PIECE_BUDGET // BLOCK_SIZE
 
 # A peer that unchokes us and refuses this often without sending a block in between wastes our time (libtorrent's
 # `max_rejects`).
@@ -59,6 +63,8 @@ class Fetching:
         self.have = have
         self.meter = Meter(now)
         self.wasted = 0  # bytes that came and were of no use
+        self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
+        self._givers = 0  # peers that do not choke us; they share the memory for pieces in flight
 
     # -- what they have ----------------------------------------------------------------------------------------------
 
@@ -88,6 +94,7 @@ class Fetching:
 
     def fill(self, peer: Peer, now: float) -> None:
         """Ask the peer for as much as it should have outstanding."""
+        self.hungry.pop(peer.id, None)
         if peer.chokes_us or peer.resting or not peer.wanted:
             return
         room = self._window(peer) - len(peer.asked)
@@ -96,17 +103,23 @@ class Fetching:
         requests = self.picker.pick(peer.id, peer.pieces, room)
         if requests:
             self._ask(peer, requests, now, lend=True)
-        peer.hungry = len(requests) < room
-        if peer.hungry and not peer.snubbed and len(peer.asked) < ENDGAME_WINDOW:
+        if len(requests) < room:
+            self.hungry[peer.id] = peer
+            self._help_out(peer, now)
+
+    def _help_out(self, peer: Peer, now: float) -> None:
+        """In the endgame, ask for what others were asked for."""
+        if not peer.snubbed and len(peer.asked) < ENDGAME_WINDOW:
             again = self.picker.pick_again(peer.pieces, ENDGAME_WINDOW - len(peer.asked), peer.asked)
             if again:
                 self._ask(peer, again, now, lend=False)
 
     def fill_hungry(self, now: float) -> None:
-        """There may be something for those who could take more."""
-        for peer in self._peers.values():
-            if peer.hungry:
-                self.fill(peer, now)
+        """There may be something for those who could take more: for the one that has waited longest, first."""
+        for peer in list(self.hungry.values()):
+            if self.picker.is_full:
+                return
+            self.fill(peer, now)
 
     def _ask(self, peer: Peer, requests: list[Request], now: float, *, lend: bool) -> None:
         if not peer.asked:
@@ -117,7 +130,10 @@ class Fetching:
         self._do(Ask(peer.id, tuple(requests), lend))
 
     def _window(self, peer: Peer) -> int:
-        return 1 if peer.snubbed else window(peer.from_them.recent, peer.from_them.total, peer.queue)
+        if peer.snubbed:
+            return 1
+        fair = max(LEAST_WINDOW, BUDGET_BLOCKS // max(1, self._givers))
+        return min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
 
     # -- what comes --------------------------------------------------------------------------------------------------
 
@@ -156,17 +172,21 @@ class Fetching:
     def _withdraw_from_others(self, piece: int, offset: int, size: int) -> None:
         for other in self._peers.values():
             if other.asked.pop((piece, offset), None) is not None:
-                other.hungry = True
+                self.hungry[other.id] = other
                 self._do(Withdraw(other.id, (Request(piece, offset, size),)))
 
     def verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> frozenset[Address]:
-        """The piece is had: tell everyone. Returns who is convicted of having sent it wrong before."""
+        """The piece is had: tell those who lack it (the others would have no use for a message each).
+
+        Returns who is convicted of having sent it wrong before.
+        """
         self.picker.verified(piece)
         for peer in self._peers.values():
-            self._do(Send(peer.id, (Have(piece),)))
             if piece in peer.pieces:
                 peer.wanted -= 1
                 self._tell_interest(peer)
+            else:
+                self._do(Send(peer.id, (Have(piece),)))
         self.fill_hungry(now)
         return self._bans.right(piece, digests) if digests else frozenset()
 
@@ -180,15 +200,20 @@ class Fetching:
 
     def choked(self, peer: Peer, now: float) -> None:
         """No more from this peer; without the fast extension, what was asked of it is gone (BEP 3)."""
-        peer.chokes_us = True
+        self._set_choked(peer, choked=True)
         if not peer.fast and peer.asked:
             self._withdraw(peer, list(peer.asked), tell=False)
             self.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
         """The peer will answer."""
-        peer.chokes_us = peer.resting = False
+        self._set_choked(peer, choked=False)
+        peer.resting = False
         self.fill(peer, now)
+
+    def _set_choked(self, peer: Peer, *, choked: bool) -> None:
+        self._givers += peer.chokes_us - choked
+        peer.chokes_us = choked
 
     def rejected(self, peer: Peer, reject: Reject, now: float) -> None:
         """The peer will not send this block (BEP 6). If it says so unchoked, it rests until the next tick, because it
@@ -208,6 +233,8 @@ class Fetching:
 
     def left(self, peer: Peer, now: float) -> None:
         """The peer is gone, and so is what was asked of it."""
+        self._set_choked(peer, choked=True)
+        self.hungry.pop(peer.id, None)
         self._forget(peer, list(peer.asked))
         self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
         self.fill_hungry(now)
@@ -216,7 +243,8 @@ class Fetching:
         """Give what is late to others; try again with those who had nothing to do."""
         for peer in self._peers.values():
             if peer.resting:
-                peer.resting, peer.hungry = False, True
+                peer.resting = False
+                self.hungry[peer.id] = peer
             if peer.asked and now - peer.last_block > self._patience(peer, now):
                 peer.snubbed = True
                 self._withdraw(peer, list(peer.asked))
@@ -230,7 +258,7 @@ class Fetching:
         """Give up what was asked of a peer that is still there."""
         self._take_back(peer, keys, tell=tell)
         self._forget(peer, keys)
-        peer.hungry = True
+        self.hungry[peer.id] = peer
 
     def _take_back(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
         if keys:

@@ -48,4 +48,3 @@ class Peer:
 
     serving: dict[Request, None] = attrs.field(factory=dict)  # what they asked for and were not sent
     bad_requests: int = 0
-    hungry: bool = False  # the last time, there was less to ask for than it could take

@@ -114,6 +114,11 @@ class Picker:
             partial.asked[offset] += 1
         return [Request(partial.piece, offset, partial.block_length(offset)) for _, partial, offset in again[:room]]
 
+    @property
+    def is_full(self) -> bool:
+        """There is nothing to ask of anybody until pieces are written, although some wait."""
+        return not self._open and bool(len(self.availability)) and not self._may_begin()
+
     def _may_begin(self) -> bool:
         if self._unwritten >= UNWRITTEN_BUDGET and len(self._verifying) >= 2:
             return False

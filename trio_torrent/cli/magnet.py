@@ -1,0 +1,20 @@
+"""`magnet`: the link to a torrent."""
+
+from __future__ import annotations
+
+import trio
+
+from trio_torrent import Metainfo
+
+from .exits import Exit
+from .info import read
+
+
+async def magnet(source: str, interrupt: trio.CancelScope) -> Exit:
+    """Print it; a link or an info-hash is printed in its usual form. Raises CommandError."""
+    code = Exit.INTERRUPTED
+    with interrupt:
+        found = await read(source)
+        print(found.magnet if isinstance(found, Metainfo) else found, flush=True)
+        code = Exit.DONE
+    return code

@@ -1,0 +1,41 @@
+"""Progress of what reads a lot of data from end to end: `create` and `verify`."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from .lines import Work
+from .voice import Voice
+
+T = TypeVar("T")
+
+Progress = Callable[[int, int], None]  # told how many bytes of how many are read
+
+FRAME_SECONDS = 0.1  # between frames: the bar moves as fast as a disk, and drawing takes 3 ms
+
+
+async def read_through(name: str, verb: str, voice: Voice, read: Callable[[Progress], Awaitable[T]]) -> T:
+    """What `read` returns, shown as `name` while it goes on. What it raises comes in a group."""
+    started = trio.current_time()
+    done = total = 0
+
+    def note(so_far: int, of_all: int) -> None:
+        nonlocal done, total
+        done, total = so_far, of_all
+
+    async def show() -> None:
+        while True:
+            now = trio.current_time()
+            if total:  # before that, folders are looked through
+                voice.show([Work(name, verb, done, total, now - started)], now)
+            await trio.sleep(FRAME_SECONDS)
+
+    with voice.progress():
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(show)
+            result = await read(note)
+            nursery.cancel_scope.cancel()
+    return result
