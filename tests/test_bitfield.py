@@ -21,8 +21,9 @@ def test_it_is_a_set(field: tuple[int, set[int]]):
     assert len(bits) == bits.count == len(pieces)
     assert bits.complete == (len(pieces) == size)
     assert Bitfield.from_bytes(bytes(bits), size) == bits == bits.copy()
-    assert bits.without(Bitfield(size)) == len(pieces)
-    assert bits.without(Bitfield.full(size)) == 0
+    assert bits - Bitfield(size) == bits
+    assert (bits - Bitfield.full(size)).count == 0
+    assert set(Bitfield.full(size) - bits) == set(range(size)) - pieces
     for piece in range(size):
         assert (piece in bits) == (piece in pieces)
         assert bits.copy().add(piece) == (piece not in pieces)

@@ -93,6 +93,7 @@ class Bitfield:
         """The same pieces, in a set of their own."""
         return Bitfield.from_bytes(bytes(self._bits), self.size)
 
-    def without(self, other: Bitfield) -> int:
-        """How many pieces are in this set and not in the other."""
-        return (int.from_bytes(self._bits) & ~int.from_bytes(other._bits)).bit_count()
+    def __sub__(self, other: Bitfield) -> Bitfield:
+        """The pieces that are in this set and not in the other."""
+        bits = int.from_bytes(self._bits) & ~int.from_bytes(other._bits)
+        return Bitfield.from_bytes(bits.to_bytes(len(self._bits)), self.size)

@@ -111,3 +111,19 @@ async def test_an_exception_of_the_listener_ends_its_listening():
         async with broadcast.listen(1):
             raise KeyError
     assert broadcast._listeners == []
+
+
+async def test_who_is_leaving_is_no_harm():
+    """Telling never meets a listener that is half gone: leaving has no checkpoint before it is out of the list."""
+    broadcast = Broadcast()
+
+    async def tell() -> None:
+        for piece in range(20):
+            broadcast.tell(PieceDone(piece))
+            await trio.lowlevel.checkpoint()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(tell)
+        for _ in range(10):
+            async with broadcast.listen(2):
+                await trio.lowlevel.checkpoint()

@@ -63,7 +63,7 @@ async def create(
 ) -> Exit:
     """Hash and write. Raises CommandError, StorageError or MetainfoError, and nothing is written then."""
     code = Exit.INTERRUPTED
-    path = path if path.name not in ("", "..") else path.resolve()
+    path = _named(path)
     output = target.place(path)
     if output is None and (as_json or sys.stdout.isatty()):
         raise CommandError(Exit.USAGE, "a torrent on stdout is not for a terminal, and not for --json: use -o FILE")
@@ -83,6 +83,11 @@ async def create(
         _tell(metainfo, path, output, voice, as_json=as_json)
         code = Exit.DONE
     return code
+
+
+def _named(path: Path) -> Path:
+    """The path with a name at its end, by which the torrent is called."""
+    return path if path.name not in ("", "..") else path.resolve()
 
 
 def write(output: Path, data: bytes) -> None:

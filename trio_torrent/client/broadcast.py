@@ -49,7 +49,7 @@ class Broadcast:
         if self._closed:
             send.close()
         try:
-            async with send, receive:
+            with send, receive:  # without a checkpoint in between, at which something could be told to a closed channel
                 yield receive
         finally:
             self._listeners.remove(listener)

@@ -109,7 +109,9 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
         open_workers(settings.threads) as workers,
-        open_http(user_agent=settings.user_agent, allow_local=settings.allow_local) as http,
+        open_http(
+            user_agent=settings.user_agent, allow_local=settings.allow_local, interface=settings.interface
+        ) as http,
         trio.open_nursery() as nursery,
     ):
         client = _start(nursery, settings, workers, http, listeners)

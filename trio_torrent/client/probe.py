@@ -136,7 +136,9 @@ async def _announce(metainfo: Metainfo, peer_id: bytes, settings: Settings, repo
         tracker_id=None,
     )
     errors = []
-    async with open_http(user_agent=settings.user_agent, allow_local=settings.allow_local) as http:
+    async with open_http(
+        user_agent=settings.user_agent, allow_local=settings.allow_local, interface=settings.interface
+    ) as http:
         for url in [url for tier in metainfo.trackers for url in tier]:
             try:
                 answer = await announce(http, url, said)

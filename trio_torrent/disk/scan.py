@@ -64,7 +64,7 @@ def _walk(root: Path, may_go_on: Callable[[], object]) -> Iterator[tuple[os.DirE
             may_go_on()
             parts = (*above, _utf8(entry))
             if len(parts) > MAX_DEPTH:
-                raise StorageError(f"{entry.path}: more than {MAX_DEPTH} folders deep, which clients do not read")
+                raise StorageError(f"{entry.path}: more than {MAX_DEPTH} levels deep, which clients do not read")
             if entry.is_dir(follow_symlinks=False):
                 folders.append((entry.path, parts))
             else:

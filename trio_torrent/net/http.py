@@ -74,12 +74,14 @@ class Http:
         context: ssl.SSLContext | None,
         lookup: Lookup,
         network: httpcore.AsyncNetworkBackend,
+        interface: str | None,
     ) -> None:
         self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close"}
         self._allow_local = allow_local
         self._context = context
         self._lookup = lookup
         self._network = network
+        self._interface = interface
         self._places = trio.CapacityLimiter(MAX_REQUESTS)
 
     async def get(self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER) -> bytes:
@@ -98,7 +100,7 @@ class Http:
 
     async def _follow(self, url: httpx.URL, limit: int, local: Local) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
-            guard = _Guard(url, local, self._lookup, self._network)
+            guard = _Guard(url, local, self._lookup, self._network, self._interface)
             outcome = await self._request(url, guard, limit)
             if isinstance(outcome, bytes):
                 return outcome
@@ -140,8 +142,10 @@ async def open_http(
     context: ssl.SSLContext | None = None,
     lookup: Lookup | None = None,
     network: httpcore.AsyncNetworkBackend | None = None,
+    interface: str | None = None,
 ) -> AsyncIterator[Http]:
-    """Something that gets; `allow_local` lifts every restriction to global addresses.
+    """Something that gets, from the local address `interface` if given; `allow_local` lifts every restriction to global
+    addresses.
 
     `context` replaces httpx's certificates, `lookup` the system's name service, and `network` real connections; what
     it is asked to connect to is always an IP address.
@@ -152,6 +156,7 @@ async def open_http(
         context=context,
         lookup=lookup or partial(_look_up, trio.CapacityLimiter(MAX_LOOKUPS)),
         network=network or httpcore.TrioBackend(),
+        interface=interface,
     )
 
 
@@ -170,11 +175,19 @@ def _look_up_now(host: str) -> Sequence[str]:
 class _Guard(httpcore.AsyncNetworkBackend):
     """Connects one request, to an address that has been looked up and is allowed."""
 
-    def __init__(self, url: httpx.URL, local: Local, lookup: Lookup, network: httpcore.AsyncNetworkBackend) -> None:
+    def __init__(
+        self,
+        url: httpx.URL,
+        local: Local,
+        lookup: Lookup,
+        network: httpcore.AsyncNetworkBackend,
+        interface: str | None,
+    ) -> None:
         announces = url.raw_path.partition(b"?")[0].endswith(ANNOUNCE_PATH.encode())
         self._may_stay = local is Local.ALWAYS or (local is Local.ANNOUNCE and announces)
         self._lookup = lookup
         self._network = network
+        self._interface = interface
         self._connection: httpcore.AsyncNetworkStream | None = None
         self.went_out = False  # it connected to a global address
 
@@ -187,7 +200,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
                 f"{host}: is on a local address; unless these are allowed, only trackers are asked there"
             )
         self.went_out = any(_is_global(address) for address in allowed)
-        self._connection = await _connect(self._network, allowed, port)
+        self._connection = await _connect(self._network, allowed, port, self._interface)
         return self._connection
 
     async def aclose(self) -> None:
@@ -216,7 +229,7 @@ class _GuardedTransport(httpx.AsyncHTTPTransport):
 
 
 async def _connect(
-    network: httpcore.AsyncNetworkBackend, addresses: Iterable[str], port: int
+    network: httpcore.AsyncNetworkBackend, addresses: Iterable[str], port: int, interface: str | None
 ) -> httpcore.AsyncNetworkStream:
     """Try one address after the other, each a moment after the one before; the first to connect wins (RFC 8305)."""
     errors: list[Exception] = []
@@ -224,7 +237,7 @@ async def _connect(
 
     async def attempt(address: str, failed: trio.Event) -> None:
         try:
-            connected.append(await network.connect_tcp(address, port, socket_options=()))
+            connected.append(await network.connect_tcp(address, port, local_address=interface, socket_options=()))
             nursery.cancel_scope.cancel()
         except httpcore.ConnectError as error:
             errors.append(error)

@@ -69,11 +69,15 @@ class Fetching:
     # -- what they have ----------------------------------------------------------------------------------------------
 
     def bitfield(self, peer: Peer, pieces: Bitfield) -> None:
-        """The peer has these pieces, all told."""
+        """The peer has these pieces, all told; when it says so again, only what is new counts."""
+        if peer.pieces.count:
+            for piece in pieces - peer.pieces:
+                self.gained(peer, piece)
+            return
         peer.pieces = pieces
         peer.counted_as_seed = pieces.complete
         self.picker.availability.joined(pieces)
-        peer.wanted = pieces.without(self.have)
+        peer.wanted = (pieces - self.have).count
         self._tell_interest(peer)
 
     def gained(self, peer: Peer, piece: int) -> None:

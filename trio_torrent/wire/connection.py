@@ -69,7 +69,8 @@ class State(enum.Enum):
 FRESH, TALKING = State.FRESH, State.TALKING
 
 # A missing entry is a ProtocolError. BEP 10's handshake, a DHT port and what we do not know may come before the
-# bitfield: Transmission and others send them so.
+# bitfield: Transmission and others send them so. And aria2 says a bitfield or a "have all" again where that is shorter
+# than a `have` for each new piece.
 _PLAIN: dict[type[Message], State] = dict.fromkeys(
     (Choke, Unchoke, Interested, NotInterested, Have, Request, Piece, Cancel), TALKING
 )
@@ -78,11 +79,11 @@ _FAST: dict[type[Message], State] = dict.fromkeys((Suggest, Reject, AllowedFast)
 
 TRANSITIONS: dict[State, dict[type[Message], State]] = {
     FRESH: {**_PLAIN, **dict.fromkeys(_ANY_TIME, FRESH), Bitfield: TALKING},
-    TALKING: {**_PLAIN, **dict.fromkeys(_ANY_TIME, TALKING)},
+    TALKING: {**_PLAIN, **dict.fromkeys(_ANY_TIME, TALKING), Bitfield: TALKING},
 }
 FAST_TRANSITIONS: dict[State, dict[type[Message], State]] = {
     FRESH: {**TRANSITIONS[FRESH], **_FAST, HaveAll: TALKING, HaveNone: TALKING},
-    TALKING: {**TRANSITIONS[TALKING], **_FAST},
+    TALKING: {**TRANSITIONS[TALKING], **_FAST, HaveAll: TALKING},
 }
 
 
