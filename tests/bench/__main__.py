@@ -1,11 +1,12 @@
-"""`python -m tests.bench [download] [seed] [scheduler] [--rounds N] [--size MiB]`."""
+"""`python -m tests.bench [download] [seed] [hashing] [scheduler] [--rounds N] [--size MiB]`."""
 
 import argparse
 
-from . import scheduler, transfer
+from . import hashing, scheduler, transfer
 
 parser = argparse.ArgumentParser(prog="nox -s bench --", description="Measure beside libtorrent.")
-parser.add_argument("what", nargs="*", default=["download", "seed", "scheduler"], help="download, seed, scheduler")
+KINDS = ["download", "seed", "hashing", "scheduler"]
+parser.add_argument("what", nargs="*", default=KINDS, help=", ".join(KINDS))
 parser.add_argument("--rounds", type=int, default=3, help="how often each contender has its turn")
 parser.add_argument("--size", type=int, default=512, metavar="MiB", help="of the payload")
 arguments = parser.parse_args()
@@ -16,6 +17,8 @@ for what in arguments.what:
             transfer.downloads(arguments.size << 20, arguments.rounds)
         case "seed":
             transfer.seeds(arguments.size << 20, arguments.rounds)
+        case "hashing":
+            hashing.run(arguments.size << 20, arguments.rounds)
         case "scheduler":
             scheduler.run()
         case _:

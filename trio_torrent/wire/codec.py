@@ -55,8 +55,12 @@ def piece_header(piece: int, offset: int, length: int) -> bytes:
 
 
 def encode(message: Message) -> bytes:  # noqa: C901  # one flat table; mypy checks that it is whole
-    """The message as it goes over the wire."""
+    """The message as it goes over the wire. First in the table is what nearly all messages are."""
     match message:
+        case Request(piece, offset, length):
+            return _THREE.pack(13, 6, piece, offset, length)
+        case Have(piece):
+            return _ONE.pack(5, 4, piece)
         case KeepAlive():
             return bytes(4)
         case Choke():
@@ -67,12 +71,8 @@ def encode(message: Message) -> bytes:  # noqa: C901  # one flat table; mypy che
             return _BARE.pack(1, 2)
         case NotInterested():
             return _BARE.pack(1, 3)
-        case Have(piece):
-            return _ONE.pack(5, 4, piece)
         case Bitfield(bits):
             return _BARE.pack(1 + len(bits), 5) + bits
-        case Request(piece, offset, length):
-            return _THREE.pack(13, 6, piece, offset, length)
         case Piece(piece, offset, data):
             return piece_header(piece, offset, len(data)) + data
         case Cancel(piece, offset, length):

@@ -87,7 +87,7 @@ FAST_TRANSITIONS: dict[State, dict[type[Message], State]] = {
 }
 
 
-@attrs.frozen(eq=False)
+@attrs.define(eq=False)  # not frozen: one is made for each block, and frozen ones take twice as long to make
 class _Expected:
     """A block that we asked for: what its header will be, and where its data goes."""
 
@@ -177,11 +177,10 @@ class Connection:
                 self._read(self._take_out(index, count), messages)
                 count = 0
                 break
-            count -= PIECE_HEADER
             at += PIECE_HEADER
             del self._expected[expected.piece, expected.offset]
             self._current, self._filled = expected, 0
-            count = self._continue_current(count, messages)
+            count = self._continue_current(count - PIECE_HEADER, messages)
         if count > 0:
             self._read(self._tail + bytes(self._scratch[:count]), messages)
         self._foreseen = []
