@@ -4,17 +4,20 @@ import io
 
 import attrs
 import pytest
+import trio
 from rich.console import Console
 
 from trio_torrent import State
 from trio_torrent.cli import display
-from trio_torrent.cli.display import LiveScreen, LogScreen, Silent, draw, open_screen
+from trio_torrent.cli.display import LiveScreen, LogScreen, Shown, Silent, draw, open_screen, progress
 from trio_torrent.cli.lines import Row
+from trio_torrent.cli.reading import Work, read_through
+from trio_torrent.cli.voice import Voice
 
 from .test_words import DOWNLOADING
 
 
-def drawn(*rows: Row, width: int = 60, height: int = 20) -> list[str]:
+def drawn(*rows: Shown, width: int = 60, height: int = 20) -> list[str]:
     console = Console(file=io.StringIO(), width=width, height=height, color_system=None)
     with console.capture() as capture:
         console.print(draw(rows, height))
@@ -107,3 +110,36 @@ def test_a_live_screen_leaves_the_terminal_as_it_was():
         output.index("\x1b[?25l") < output.index("45.0%") < output.rindex("\x1b[?25h")
     )  # the cursor hides, and is back
     assert "a line \ufffd[2J [red]that stays" in output
+
+
+def test_reading_is_shown_with_its_rate():
+    work = Work("folder", "hashing", done=450, total=1000, seconds=4.5)
+    name, bar, activity = drawn(work)
+    assert name == "folder"
+    assert bar.endswith("45.0%  450 B of 1000 B")
+    assert activity == "hashing, 100 B/s, 5.5 s left"
+    assert progress(work) == "folder: 45.0% of 1000 B, hashing, 100 B/s, 5.5 s left"
+    assert Work("folder", "hashing", done=0, total=1000, seconds=1).activity == "hashing"
+
+
+async def test_reading_draws_while_it_goes_on(autojump_clock, capsys):
+    async def read(note):
+        await trio.sleep(0.55)  # never at the same moment as a frame
+        for done in range(1, 13):
+            note(done * 10, 120)
+            await trio.sleep(1)
+        return "all of it"
+
+    voice = Voice(as_json=False, quiet=False)
+    assert await read_through("folder", "checking", voice, read) == "all of it"
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first == "folder: 16.6% of 120 B, checking, 12 B/s, 8.0 s left"
+    assert len(rest) == 2
+
+
+async def test_reading_that_fails_stops_drawing(autojump_clock):
+    async def read(note):
+        raise OSError("broken")
+
+    with pytest.RaisesGroup(OSError):
+        await read_through("folder", "checking", Voice(as_json=False, quiet=True), read)

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 import trio
 
-from tests.payload import multi, random_bytes, single
+from tests.payload import multi, random_bytes, single, write
 from trio_torrent import Magnet, Metainfo
-from trio_torrent.bencode import Value, encode
+from trio_torrent.bencode import Value, decode, encode
 from trio_torrent.cli.info import FEW_FILES, describe, fields, when
 
 from .running import EASY, ROOT, command, events, exit_of, run
@@ -57,6 +57,65 @@ def test_for_people(torrent, capsys):
     assert "pieces        4 x 32.0 KiB" in lines
     assert "tracker 1     http://127.0.0.1:1/announce" in lines
     assert "  1    97.7 KiB  payload.bin" in lines
+
+
+EVERYTHING: dict[bytes, Value] = {
+    b"httpseeds": [b"http://h/"],
+    b"url-list": [b"http://w/"],
+    b"nodes": [[b"router.example", 6881]],
+    b"similar": [b"\x01" * 20],
+    b"collections": [b"set"],
+}
+
+
+async def everything(tmp_path) -> Metainfo:
+    """A hybrid with whatever a torrent may have."""
+    folder = write(tmp_path / "folder", {"run": b"#!", "sub/a": b"a" * 20_000})
+    (folder / "run").chmod(0o755)
+    (folder / "link").symlink_to("sub")
+    made = decode((await Metainfo.create(folder, source="SRC", private=True)).to_bytes(), max_depth=20)
+    assert isinstance(made, dict)
+    return Metainfo.from_bytes(encode(made | EVERYTHING))
+
+
+async def test_what_few_torrents_have_for_programs(tmp_path):
+    metainfo = await everything(tmp_path)
+    seen = fields(metainfo)
+    roots = [file.pieces_root.hex() for file in metainfo.files if file.pieces_root]
+    assert seen["files"] == [
+        {"path": "folder/link", "length": 0, "symlink": "folder/sub"},
+        {"path": "folder/run", "length": 2, "attributes": ("executable",), "pieces_root": roots[0]},
+        {"path": "folder/sub/a", "length": 20_000, "pieces_root": roots[1]},
+    ]
+    assert (seen["web_seeds"], seen["http_seeds"]) == (("http://w/",), ("http://h/",))
+    assert (seen["nodes"], seen["source_tag"], seen["version"]) == (["router.example:6881"], "SRC", "hybrid")
+    assert (seen["similar"], seen["collections"]) == (["01" * 20], ("set",))
+
+
+async def test_what_few_torrents_have_for_people(tmp_path):
+    lines = list(describe(await everything(tmp_path)))
+    assert set(lines) >= {
+        "version       hybrid",
+        "web seed      http://w/",
+        "http seed     http://h/",
+        "DHT node      router.example:6881",
+        "private       yes: peers come from its trackers only",
+        "source        SRC",
+        f"similar to    {'01' * 20}",
+        "collection    set",
+        "  1         0 B  folder/link -> folder/sub",
+        "  2         2 B  folder/run  (executable)",
+    }
+    assert [line[:13] for line in lines if line.startswith("info-hash")] == ["info-hash v1 ", "info-hash v2 "]
+
+
+@pytest.mark.slow
+def test_a_thousand_sources_of_which_some_fail(torrent, tmp_path, capsys):
+    sources = [torrent if number % 3 else tmp_path / f"none{number}" for number in range(1000)]
+    assert exit_of("info", "--json", *sources) == 3
+    lines = events(capsys.readouterr().out)
+    assert [line["source"] for line in lines] == [str(source) for source in sources]
+    assert sum("error" in line for line in lines) == 334
 
 
 def test_links_are_shown(capsys):

@@ -5,6 +5,7 @@ import pytest
 
 from trio_torrent import State, Status
 from trio_torrent.cli import lines, words
+from trio_torrent.cli.display import progress
 
 DOWNLOADING = Status(
     state=State.DOWNLOADING,
@@ -94,7 +95,7 @@ def test_plurals():
 
 
 def line(**changes) -> str:
-    return lines.progress(lines.Row("x", attrs.evolve(DOWNLOADING, **changes)))
+    return progress(lines.Row("x", attrs.evolve(DOWNLOADING, **changes)))
 
 
 def test_a_torrent_in_one_line():

@@ -16,12 +16,37 @@ from rich.table import Table
 from rich.text import Text
 
 from . import words
-from .lines import Shown, progress
 
 LINE_SECONDS = 5.0  # between progress lines in a log
 SEEDING_LINE_SECONDS = 60.0  # when all that goes on is seeding, which may be for weeks
 FIRST_LINE_SECONDS = 1.0  # sooner than that there is little to say
 ROW_LINES = 3  # of the screen, for one torrent
+
+
+class Shown(Protocol):
+    """A torrent, or something else that takes its time."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def bar(self) -> tuple[int, int]:
+        """How much of how much."""
+
+    @property
+    def in_bytes(self) -> bool:
+        """That is of bytes; otherwise of pieces."""
+
+    @property
+    def activity(self) -> str:
+        """What is going on."""
+
+    @property
+    def troubled(self) -> bool:
+        """Somebody should look at it."""
+
+    @property
+    def steady(self) -> bool:
+        """Nothing will change soon."""
 
 
 class Screen(Protocol):
@@ -105,6 +130,13 @@ class LiveScreen:
     def close(self) -> None:
         """Take the display away, and give the cursor back."""
         self._live.stop()
+
+
+def progress(row: Shown) -> str:
+    """One line, for logs."""
+    done, total = row.bar
+    whole = f" of {words.size(total)}" if row.in_bytes else ""
+    return f"{row.name}: {words.percent(done, total)}{whole}, {row.activity}"
 
 
 def draw(rows: Sequence[Shown], height: int) -> RenderableType:

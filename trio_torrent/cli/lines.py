@@ -1,14 +1,12 @@
-"""How far things are, in one line. Plain functions of values."""
+"""A torrent's state in one line. Plain functions of values."""
 
 from __future__ import annotations
-
-from typing import ClassVar, TypeAlias
 
 import attrs
 
 from trio_torrent import State, Status
 
-from .words import duration, percent, plural, rate, size
+from .words import duration, plural, rate, size
 
 LONGEST = 99 * 86400  # seconds; an estimate beyond it is no estimate
 
@@ -47,50 +45,12 @@ class Row:
         return self.status.state is State.SEEDING
 
 
-@attrs.frozen
-class Work:
-    """Something that is read from end to end, as the progress display sees it."""
-
-    name: str
-    verb: str  # hashing, checking
-    done: int  # bytes
-    total: int
-    seconds: float  # that it has taken so far
-
-    in_bytes: ClassVar[bool] = True
-    troubled: ClassVar[bool] = False
-    steady: ClassVar[bool] = False
-
-    @property
-    def bar(self) -> tuple[int, int]:
-        """How much of how much."""
-        return self.done, self.total
-
-    @property
-    def activity(self) -> str:
-        """How fast it goes, and how long it will."""
-        if not self.done or self.seconds <= 0:
-            return self.verb
-        speed = self.done / self.seconds
-        return f"{self.verb}, {rate(speed)}, {duration((self.total - self.done) / speed)} left"
-
-
-Shown: TypeAlias = Row | Work
-
-
 def time_left(status: Status) -> float | None:
     """Seconds until the torrent is complete at the present rate; None if that cannot be said."""
     if status.down_rate <= 0 or status.done >= status.total:
         return None
     seconds = (status.total - status.done) / status.down_rate
     return seconds if seconds < LONGEST else None
-
-
-def progress(row: Shown) -> str:
-    """One line, for logs."""
-    done, total = row.bar
-    whole = f" of {size(total)}" if row.in_bytes else ""
-    return f"{row.name}: {percent(done, total)}{whole}, {row.activity}"
 
 
 def activity(status: Status) -> str:

@@ -3,18 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
+import attrs
 import trio
 
-from .lines import Work
 from .voice import Voice
+from .words import duration, rate
 
 T = TypeVar("T")
 
 Progress = Callable[[int, int], None]  # told how many bytes of how many are read
 
 FRAME_SECONDS = 0.1  # between frames: the bar moves as fast as a disk, and drawing takes 3 ms
+
+
+@attrs.frozen
+class Work:
+    """Something that is read from end to end, as the progress display sees it."""
+
+    name: str
+    verb: str  # hashing, checking
+    done: int  # bytes
+    total: int
+    seconds: float  # that it has taken so far
+
+    in_bytes: ClassVar[bool] = True
+    troubled: ClassVar[bool] = False
+    steady: ClassVar[bool] = False
+
+    @property
+    def bar(self) -> tuple[int, int]:
+        """How much of how much."""
+        return self.done, self.total
+
+    @property
+    def activity(self) -> str:
+        """How fast it goes, and how long it will."""
+        if not self.done or self.seconds <= 0:
+            return self.verb
+        speed = self.done / self.seconds
+        return f"{self.verb}, {rate(speed)}, {duration((self.total - self.done) / speed)} left"
 
 
 async def read_through(name: str, verb: str, voice: Voice, read: Callable[[Progress], Awaitable[T]]) -> T:

@@ -6,9 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from .display import LogScreen, Screen, Silent, open_screen
+from .display import LogScreen, Screen, Shown, Silent, open_screen
 from .exits import complaint, exit_code, explain
-from .lines import Shown
 
 
 class Voice:
