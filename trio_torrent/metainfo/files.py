@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterable
-from itertools import islice
 
 import attrs
 
@@ -78,7 +77,8 @@ class FileLayout:
         end = start + length
         found = []
         at = max(bisect_right(self._starts, start) - 1, 0)
-        for number in islice(self._numbers, at, None):
+        for place in range(at, len(self._numbers)):  # not a slice: that would step over, or copy, all the others
+            number = self._numbers[place]
             file = self.files[number]
             if file.offset >= end:
                 break
