@@ -236,9 +236,8 @@ class Follower:
 async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt: trio.CancelScope) -> Exit:
     """All sources in one client, until the last of them is over."""
     followers = [Follower(source, orders, voice) for source in sources]
-    orders.folder.mkdir(
-        parents=True, exist_ok=True
-    )  # a folder that cannot be is better known now than at the first piece
+    # A folder that cannot be is better known now than at the first piece.
+    orders.folder.mkdir(parents=True, exist_ok=True)
     async with open_client(orders.network.settings()) as client:
         if orders.network.port not in (0, client.port):
             voice.say(f"port {orders.network.port} is taken: peers reach us at {client.port}")
