@@ -50,7 +50,8 @@ def test_not_complete(data, capsys):
         "      good  3 of 5 pieces, 64.1 KiB",
     ]
     assert errors == (
-        f"trio-torrent: folder: 3 of 5 pieces good, 1 bad, 1 missing; `trio-torrent get -o {data}` fetches the rest\n"
+        "trio-torrent: folder: 3 of 5 pieces good, 1 bad, 1 missing; "
+        f"`trio-torrent get {data / 'x.torrent'} -o {data}` fetches the rest\n"
     )
 
 

@@ -11,13 +11,14 @@ import pytest
 import trio
 import trio.testing
 
-from tests.payload import random_bytes, single, write
+from tests.payload import multi, random_bytes, single, write
 from trio_torrent import (
     Address,
     Client,
     Completed,
     DialRefused,
     IncompleteError,
+    MagnetError,
     MetainfoError,
     PieceDone,
     Settings,
@@ -238,7 +239,37 @@ async def test_peers_for_a_torrent_that_has_failed_are_no_harm(tmp_path: Path, s
         with trio.fail_after(10), pytest.raises(StorageError):
             await failed.wait_complete()
         await trio.testing.wait_all_tasks_blocked()
-        assert await client.add(DATA, peers=[where(source)]) is failed
+        failed.add_peers([where(source)])
+
+
+async def test_a_torrent_that_has_failed_may_be_added_again(tmp_path: Path, seed: Path):
+    (tmp_path / "payload.bin").mkdir()
+    async with open_client(SETTINGS) as client, open_client(SETTINGS) as source:
+        await share(source, seed)
+        failed = await client.add(DATA, save_path=tmp_path, peers=[where(source)])
+        with trio.fail_after(10), pytest.raises(StorageError):
+            await failed.wait_complete()
+        again = await client.add(DATA, save_path=tmp_path / "elsewhere", peers=[where(source)])
+        assert again is not failed
+        with trio.fail_after(10):
+            await again.wait_complete()
+
+
+@pytest.mark.parametrize("text", ["magnet:?xt=urn:btih:" + "ab" * 20, "ab" * 20])
+async def test_a_link_is_refused_in_words(text: str):
+    async with open_client(SETTINGS) as client:
+        with pytest.raises(MagnetError, match="cannot be downloaded yet"):
+            await client.add(text)
+
+
+async def test_what_is_there_but_for_an_empty_file_gets_it(tmp_path: Path):
+    metainfo = multi({"a": b"content", "b/empty": b""})
+    write(tmp_path, {"folder/a": b"content"})
+    async with open_client(SETTINGS) as client:
+        torrent = await client.add(metainfo.to_bytes(), save_path=tmp_path)
+        with trio.fail_after(10):
+            await torrent.wait_complete()
+    assert (tmp_path / "folder/b/empty").read_bytes() == b""
 
 
 # -- ports -----------------------------------------------------------------------------------------------------------

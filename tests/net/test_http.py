@@ -371,14 +371,14 @@ async def test_local_addresses_are_not_contacted(address):
             (Local.ANNOUNCE, ""),
         ):
             for host in ("name.example", f"[{address}]" if ":" in address else address):
-                with pytest.raises(TrackerError, match="local address"):
+                with pytest.raises(TrackerError, match="local network"):
                     await ask(http, f"http://{host}/{path}", local)
     assert network.asked == []
 
 
 @pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "localhost", "017700000001"])
 async def test_other_spellings_of_this_host_are_not_contacted(host):
-    assert "local address" in await failure(f"http://{host}:1/x")
+    assert "local network" in await failure(f"http://{host}:1/x")
 
 
 @pytest.mark.parametrize(
@@ -411,7 +411,7 @@ async def test_a_redirect_from_outside_does_not_lead_inside(local):
     async with served(redirect("http://inside.example/announce")) as server:
         network = Network(server.port)
         async with guarded(network, outside=[GLOBAL_A], inside=["127.0.0.1"]) as http:
-            with pytest.raises(TrackerError, match=r"inside.example: is on a local address"):
+            with pytest.raises(TrackerError, match=r"inside.example is on this machine or the local network"):
                 await ask(http, "http://outside.example/announce", local)
     assert network.asked == [GLOBAL_A]
 
@@ -420,7 +420,7 @@ async def test_a_redirect_inside_leads_to_an_announce_only():
     async with served(redirect("/announce"), redirect("/reboot")) as server:
         network = Network(server.port)
         async with guarded(network, inside=["127.0.0.1"]) as http:
-            with pytest.raises(TrackerError, match="local address"):
+            with pytest.raises(TrackerError, match="local network"):
                 await ask(http, "http://inside.example/announce", Local.ANNOUNCE)
     assert len(server.requests) == 2
 
@@ -443,7 +443,7 @@ async def test_a_name_that_changes_its_mind_is_looked_up_once_a_request():
     async with served(reply()) as server, open_http(user_agent="x", network=network, lookup=rebinding) as http:
         network.port = server.port
         assert await ask(http, "http://name.example/x") == b"hello"
-        with pytest.raises(TrackerError, match="local address"):
+        with pytest.raises(TrackerError, match="local network"):
             await ask(http, "http://name.example/x")
     assert network.asked == [GLOBAL_A]
 

@@ -198,6 +198,18 @@ async def test_a_peer_that_does_not_read_is_dropped():
         bench.peer.send([wire.Have(1)])
 
 
+async def test_many_messages_in_one_go_count_as_many():
+    """A choke may refuse thousands of requests at once; who does not read those costs no more memory than others."""
+    async with talking() as bench:
+        bench.stream.writable = trio.Event()
+        bench.peer.send([wire.Interested()])
+        await trio.testing.wait_all_tasks_blocked()
+        for _ in range(3):
+            bench.peer.send([wire.Reject(0, 0, BLOCK)] * (MOST_UNSAID // 2))
+        await trio.testing.wait_all_tasks_blocked()
+        assert bench.heard() == [Left(ME, "does not read what we say")]
+
+
 # -- blocks in -------------------------------------------------------------------------------------------------------
 
 REQUEST = wire.Request(3, 0, BLOCK)

@@ -122,3 +122,41 @@ def test_who_came_by_himself_and_lied_is_not_dialled_afterwards():
     candidates.arrived(address(1))
     candidates.failed(address(1), 0, for_good=True)
     assert candidates.next(FAR_FUTURE, room=1) == []
+
+
+def given_up(*addresses: Address) -> Candidates:
+    candidates = having(*addresses)
+    now = 0.0
+    for _ in range(MOST_FAILURES):
+        for dialled in candidates.next(now, room=MOST_KNOWN):
+            candidates.failed(dialled, now)
+        while (more := candidates.next(now, room=MOST_KNOWN)) != []:
+            for dialled in more:
+                candidates.failed(dialled, now)
+        now += 1000
+    return candidates
+
+
+def test_named_again_a_given_up_address_gets_one_more_try():
+    """It may have been our own line that was down."""
+    candidates = given_up(address(1))
+    assert candidates.next(FAR_FUTURE, room=10) == []
+    candidates.add([address(1)], frozenset())
+    assert candidates.next(FAR_FUTURE, room=10) == [address(1)]
+    candidates.failed(address(1), FAR_FUTURE)
+    assert candidates.next(2 * FAR_FUTURE, room=10) == []
+
+
+def test_what_is_no_use_for_good_gets_none():
+    candidates = having(address(1))
+    candidates.next(0, room=1)
+    candidates.failed(address(1), 0, for_good=True)
+    candidates.add([address(1)], frozenset())
+    assert candidates.next(FAR_FUTURE, room=10) == []
+
+
+def test_the_given_up_make_room():
+    candidates = given_up(*many(MOST_KNOWN))
+    candidates.add([address(1)], frozenset())
+    assert candidates.next(0, room=10) == [address(1)]
+    assert len(candidates) == MOST_KNOWN

@@ -392,3 +392,27 @@ def test_a_window_opens_with_the_rate():
     peer = swarm.join(make_peer(), ALL)
     swarm.fetching.count(peer, 5 * BLOCK, NOW)
     assert swarm.fetching._window(peer) == FIRST_WINDOW + 5
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@pytest.mark.parametrize("leaves", [False, True])
+def test_a_suspect_piece_does_not_wait_for_a_giver_of_whom_nothing_is_asked(fast: bool, leaves: bool):
+    """The giver has delivered all that it was asked for, but not the whole piece, and then chokes us or goes."""
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    giver, other = swarm.join(make_peer(1, fast=fast), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
+    fetch(swarm, giver, 1)
+    swarm.fetching.failed(1, (b"x", b"y"))
+    giver.snubbed = True  # so that it is asked for one block at a time
+    swarm.commands.take()
+    swarm.fetching.fill(giver, NOW)
+    swarm.fetching.unchoked(other, NOW)
+    (first,) = asked_of(swarm, giver)
+    swarm.gives(giver, landed(first))
+    swarm.commands.take()
+    if leaves:
+        del swarm.peers[giver.id]
+        swarm.fetching.left(giver, NOW)
+    else:
+        swarm.fetching.choked(giver, NOW)
+    commands = swarm.commands.take()
+    assert commands.index(Discard(1)) < commands.index(Ask(other.id, tuple(every_block(1))))

@@ -147,9 +147,26 @@ def test_what_a_peer_says_of_itself_is_minded():
 def test_of_two_connections_to_one_peer_both_sides_keep_the_same(theirs, first_incoming, second_incoming, dropped):
     bench = make()
     bench.joins(1, incoming=first_incoming, remote_id=theirs)
-    commands = bench.joins(2, incoming=second_incoming, remote_id=theirs)
+    commands = bench.joins(2, incoming=second_incoming, remote_id=theirs, at=1)
     assert drops(commands) == [(dropped, "connected twice")]
     assert bench.snapshot.peers == 1
+
+
+def test_a_stranger_cannot_push_a_peer_out_by_its_name():
+    bench = make()
+    bench.joins(1, remote_id=GREATER)
+    assert drops(bench.joins(2, incoming=True, remote_id=GREATER)) == []
+    assert bench.snapshot.peers == 2
+
+
+def test_to_have_all_again_and_again_costs_nothing():
+    """Five bytes each: a set of pieces for each would stop everything else for seconds."""
+    bench = make()
+    bench.joins(1, fast=True)
+    bench.says(1, wire.HaveAll())
+    pieces = bench.scheduler._peers[PeerId(1)].pieces
+    bench.says(1, *[wire.HaveAll()] * 1000)
+    assert bench.scheduler._peers[PeerId(1)].pieces is pieces
 
 
 def test_the_connections_have_a_limit():

@@ -29,6 +29,7 @@ from trio_torrent import (
 )
 
 from .exits import CommandError, Exit, exit_code
+from .hints import fetch_the_rest, nothing_there
 from .lines import Row, finished
 from .options import STOP_SECONDS, Network, SeedLimits
 from .source import Kind, kind_of, load
@@ -163,11 +164,11 @@ class Follower:
                 self._complete(torrent)
             case Failed(IncompleteError() as error):
                 folder = self._orders.folder
-                raise CommandError(
-                    Exit.UNVERIFIED,
-                    f"{torrent.name}: only {error.good} of {torrent.status.pieces} pieces in {folder} are good; "
-                    f"`trio-torrent get -o {folder}` fetches the rest",
+                reason = nothing_there(torrent.metainfo, folder) or (
+                    f"only {error.good} of {torrent.status.pieces} pieces in {folder} are good; "
+                    f"{fetch_the_rest(self.source, folder)}"
                 )
+                raise CommandError(Exit.UNVERIFIED, f"{torrent.name}: {reason}")
             case Failed(error):
                 raise error
             case _:

@@ -13,6 +13,7 @@ import trio
 from trio_torrent import FileVerified, Metainfo, Verified
 
 from .exits import CommandError, Exit
+from .hints import fetch_the_rest, nothing_there
 from .reading import Progress, read_through
 from .source import load
 from .voice import Voice
@@ -35,7 +36,7 @@ async def verify(source: str, data: Path, voice: Voice, interrupt: trio.CancelSc
         elif not voice.quiet:
             print("\n".join(map(clean, describe(metainfo, found, data))), flush=True)
         if not found.complete:
-            raise CommandError(Exit.UNVERIFIED, wrong(metainfo, found, data))
+            raise CommandError(Exit.UNVERIFIED, wrong(source, metainfo, found, data))
         code = Exit.DONE
     return code
 
@@ -69,14 +70,11 @@ def _state(file: FileVerified, data: Path) -> str:
     return f"{percent(file.good_bytes, file.length)}"
 
 
-def wrong(metainfo: Metainfo, found: Verified, data: Path) -> str:
+def wrong(source: str, metainfo: Metainfo, found: Verified, data: Path) -> str:
     """In one line, with what to do."""
-    top = metainfo.files[0].path[0]
-    if not os.path.lexists(data / top):
-        parent = data.resolve().parent
-        hint = f"; try -d {parent}" if os.path.lexists(parent / top) else ""
-        return f"{metainfo.name}: there is no {data / top}{hint}"
+    if (nothing := nothing_there(metainfo, data)) is not None:
+        return f"{metainfo.name}: {nothing}"
     pieces = (
         f"{found.good} of {plural(metainfo.geometry.pieces, 'piece')} good, {found.bad} bad, {found.missing} missing"
     )
-    return f"{metainfo.name}: {pieces}; `trio-torrent get -o {data}` fetches the rest"
+    return f"{metainfo.name}: {pieces}; {fetch_the_rest(source, data)}"

@@ -23,6 +23,7 @@ from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
 from .source import load
+from .status import State
 from .torrent import Shared, Torrent
 
 _PEER_ID_LETTERS = string.ascii_letters + string.digits
@@ -67,9 +68,11 @@ class Client:
         peers: Iterable[Address] = (),
         download: bool = True,
     ) -> Torrent:
-        """Start a torrent, from a .torrent's path, URL or bytes, or a `Metainfo`; a torrent that is here already is
-        returned as it is. Its files are under `save_path`; `peers` are connected to at once. Without `download` it is
-        only served: if its files are not complete it fails with IncompleteError, and nothing is written.
+        """Start a torrent, from a .torrent's path, URL or bytes, or a `Metainfo`.
+
+        Its files are under `save_path`; `peers` are connected to at once. Without `download` it is only served: if its
+        files are not complete it fails with IncompleteError, and nothing is written. A torrent that is here already is
+        returned as it is and takes the peers, unless it has failed or was stopped: then it is started anew.
 
         Raises MetainfoError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if its file
         cannot be read.
@@ -77,7 +80,7 @@ class Client:
         metainfo = await load(source, self._shared.http)
         metainfo.check_comparable()
         known = self._torrents.get(metainfo.info_hashes.wire)
-        if known is not None:
+        if known is not None and known.status.state not in (State.FAILED, State.STOPPED):
             known.add_peers(peers)
             return known
         torrent = Torrent(metainfo, Path(save_path), self._shared, peers, download=download)

@@ -45,6 +45,10 @@ from .status import State, Status, why_nothing_comes
 # that finds it full waits, and TCP slows the other side down.
 INBOX = 64
 
+# Verdicts that wait to be relayed. Never full: each is of a piece being verified, and the scheduler lets no more than
+# 64 MiB of those be on their way.
+MOST_VERDICTS = 1 << 20
+
 TICK_SECONDS = 1.0
 
 
@@ -82,8 +86,7 @@ class Torrent:
         self._ended = trio.Event()  # complete, or never will be
         self._scope = trio.CancelScope()
         self._inbox, self._events = trio.open_memory_channel[Event](INBOX)
-        # As many as there are pieces being verified, which the scheduler bounds.
-        self._report, self._reports = trio.open_memory_channel[outcome.Outcome[Verdict]](2**20)
+        self._report, self._reports = trio.open_memory_channel[outcome.Outcome[Verdict]](MOST_VERDICTS)
         self._scheduler: Scheduler | None = None
         self._performer: Performer | None = None
         self._nursery: trio.Nursery | None = None
@@ -169,11 +172,13 @@ class Torrent:
     # -- the tasks ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Check, download, serve; until it fails or is stopped."""
+        """Check, download, serve; until it fails or is stopped. For the client, which runs it once."""
         store = Store(self.metainfo, Files(self.save_path, self.metainfo.layout), self._shared.workers)
         try:
             with self._shared.boundary.guard("a torrent"), self._scope:
                 await self._live(store)
+            if not self._scope.cancel_called:  # nobody stopped it, so the guard did
+                self._fail(TorrentError(f"{self.name}: stopped by a bug in trio-torrent; the log has it"))
         finally:
             store.close()
             self._end()
@@ -206,6 +211,9 @@ class Torrent:
         self._broadcast.tell(Checked(have.count, have.size))
         if not self._download and not have.complete:
             raise IncompleteError(f"{self.name}: {have.count} of {have.size} pieces are good, not all", have.count)
+        if self._download:
+            for path in await store.workers.run(store.files.create_empty):
+                self._broadcast.tell(FileDone(path))
 
     def _start(self, nursery: trio.Nursery, store: Store) -> None:
         settings, now = self._shared.settings, trio.current_time()
@@ -235,8 +243,6 @@ class Torrent:
             self._ended.set()
         else:
             self._state = State.DOWNLOADING
-            for path in store.files.create_empty():
-                self._broadcast.tell(FileDone(path))
         self._ready.set()
         nursery.start_soon(self._heart)
         nursery.start_soon(self._tick)
@@ -285,7 +291,7 @@ class Torrent:
     # -- what others ask or tell -------------------------------------------------------------------------------------
 
     def welcome(self) -> Welcome | None:
-        """Who takes connections that come in."""
+        """Who takes connections that come in. For the client."""
         return None if self._scope.cancel_called or self._state in (State.FAILED, State.STOPPED) else self._welcome
 
     async def _welcome(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:

@@ -56,7 +56,7 @@ def _there(files: Files) -> list[bool]:
 def _size(files: Files, number: int) -> int:
     try:
         return files.path(number).stat().st_size
-    except OSError:
+    except (OSError, UnicodeEncodeError):
         return 0
 
 

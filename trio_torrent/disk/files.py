@@ -82,12 +82,19 @@ class Files:
             at += part.length
 
     def create_empty(self) -> list[str]:
-        """Make the files that have no bytes, which no piece would ever bring; their paths, with slashes."""
-        empty = [n for n, file in enumerate(self.layout.files) if not (file.length or file.padding or file.symlink)]
+        """Make the files without bytes, which no piece would ever bring; the paths of the new ones, with slashes."""
+        files = enumerate(self.layout.files)
+        empty = [n for n, file in files if not (file.length or file.padding or file.symlink or self._exists(n))]
         for number in empty:
             with self._using(number, writable=True):
                 pass
         return ["/".join(self.layout.files[number].path) for number in empty]
+
+    def _exists(self, file: int) -> bool:
+        try:
+            return self._paths[file].exists()
+        except (OSError, UnicodeEncodeError):
+            return False  # opening it will say why
 
     def close(self) -> None:
         """Close all files, for good; one that a thread is using is closed when that is done."""
@@ -110,6 +117,9 @@ class Files:
                     entry.release()
         except OSError as error:
             raise StorageError(f"{self._paths[file]}: {error.strerror or error}") from error
+        except UnicodeEncodeError as error:
+            path = "/".join(self.layout.files[file].path)
+            raise StorageError(f"{path!a}: file names of this locale cannot hold it; set LC_ALL=C.UTF-8") from error
 
     def _find(self, file: int, *, writable: bool) -> _Open:
         if self._closed:

@@ -197,7 +197,7 @@ class _Guard(httpcore.AsyncNetworkBackend):
         allowed = [address for address in addresses if self._may_stay or _is_global(address)][:MAX_ADDRESSES]
         if not allowed:
             raise TrackerError(
-                f"{host}: is on a local address; unless these are allowed, only trackers are asked there"
+                f"{host} is on this machine or the local network, where only plain {ANNOUNCE_PATH} URLs are asked"
             )
         self.went_out = any(_is_global(address) for address in allowed)
         self._connection = await _connect(self._network, allowed, port, self._interface)

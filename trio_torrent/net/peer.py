@@ -23,8 +23,9 @@ from .receive import receiver
 ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
 """The `piece` messages that answer the requests, end to end. Raises StorageError."""
 
-# What may wait to be said to a peer. In ordinary life it is a handful; a peer that lets so much pile up does not read.
-MOST_UNSAID = 1000
+# Messages that may wait to be said to a peer, some 150 bytes each. In ordinary life it is a handful, and a choke may
+# refuse 2000 requests at once; a peer that lets more pile up does not read.
+MOST_UNSAID = 4096
 
 # Blocks sent in one go: half a megabyte is enough for one hop to a thread not to show, and bounds a peer's memory.
 BATCH = 32
@@ -50,6 +51,7 @@ class PeerConnection:
         self._read_blocks = read_blocks
         self._boundary = boundary
         self._say, self._unsaid = trio.open_memory_channel[Sequence[Message]](MOST_UNSAID)
+        self._waiting = 0  # messages in it
         self._asks = 0
         self._requests: dict[Request, None] = {}  # theirs, in the order in which they came
         self._scope = trio.CancelScope()
@@ -64,10 +66,11 @@ class PeerConnection:
 
     def send(self, messages: Sequence[Message]) -> None:
         """Say these."""
-        try:
-            self._say.send_nowait(messages)
-        except trio.WouldBlock:
+        self._waiting += max(1, len(messages))  # one entry may hold thousands of rejects
+        if self._waiting > MOST_UNSAID:
             self.drop("does not read what we say")
+        else:
+            self._say.send_nowait(messages)
 
     def ask(self, requests: Sequence[Request], place: Callable[[Request], memoryview] | None) -> None:
         """Request blocks, for the places given; without any they come with data of their own."""
@@ -149,6 +152,7 @@ class PeerConnection:
                 batch += self._unsaid.receive_nowait()
         except trio.WouldBlock:
             pass
+        self._waiting = 0
         if batch:
             await self._stream.send_all(encode_all(batch))
 

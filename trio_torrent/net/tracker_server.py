@@ -45,7 +45,9 @@ async def serve_tracker(
     random: Random | None = None,
     task_status: trio.TaskStatus[TrackerServer] = trio.TASK_STATUS_IGNORED,
 ) -> NoReturn:
-    """Serve until cancelled; port 0 takes a free one. `nursery.start` returns the `TrackerServer`.
+    """Serve until cancelled, on the local address `host`; port 0 takes a free one. `nursery.start` returns the
+    `TrackerServer`. Its `url` is for others only if `host` is an address that they reach: the default is for this
+    machine alone, and so is the URL of a tracker on all addresses.
 
     `interval` is what clients are told to wait between announces, in seconds. Raises OSError if the port is taken.
     """

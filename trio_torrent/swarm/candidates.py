@@ -9,7 +9,7 @@ import attrs
 
 from trio_torrent.address import Address
 
-# HOSTILE-proof limits; libtorrent's `max_peerlist_size`, `connections_limit` per torrent, and half-open cap.
+# Against those who name thousands, and for the sake of routers; libtorrent's `max_peerlist_size`, and its cap of old.
 MOST_KNOWN = 3000
 MOST_HALF_OPEN = 30
 
@@ -24,6 +24,7 @@ class _Known:
     address: Address
     failures: int = 0
     not_before: float = 0.0
+    for_good: bool = False  # no use trying again: it is ourselves, or lied, or has what we have
 
 
 class Candidates:
@@ -51,11 +52,36 @@ class Candidates:
         return len(self._half_open) + len(self._taken)
 
     def add(self, addresses: Iterable[Address], banned: Set[Address]) -> None:
-        """These may be worth dialling. Those that are known, banned, or one too many are passed over."""
-        fresh = [address for address in addresses if address not in self._known and address not in banned]
+        """These may be worth dialling; those that were given up get one more try, and make room if there is none.
+
+        Those that are banned or one too many are passed over.
+        """
+        addresses = [address for address in dict.fromkeys(addresses) if address not in banned]
+        for address in addresses:
+            self._reconsider(address)
+        fresh = [address for address in addresses if address not in self._known]
+        self._make_room(len(fresh))
         self._random.shuffle(fresh)
         for address in fresh[: MOST_KNOWN - len(self._known)]:
             self._known[address] = self._waiting[address] = _Known(address)
+
+    def _reconsider(self, address: Address) -> None:
+        """It may have been our own line that was down, or the peer may not have been up yet."""
+        known = self._known.get(address)
+        if known is not None and known.failures >= MOST_FAILURES and not known.for_good and not self._is_busy(address):
+            known.failures = MOST_FAILURES - 1
+            self._waiting[address] = known
+
+    def _make_room(self, wanted: int) -> None:
+        """The given-up make room for the new."""
+        excess = len(self._known) + wanted - MOST_KNOWN
+        if excess > 0:
+            idle = [a for a in self._known if a not in self._waiting and not self._is_busy(a)]
+            for address in idle[:excess]:
+                del self._known[address]
+
+    def _is_busy(self, address: Address) -> bool:
+        return address in self._half_open or address in self._taken
 
     def next(self, now: float, *, room: int) -> list[Address]:
         """The addresses to dial now, when `room` more connections are welcome; they count as half-open."""
@@ -90,6 +116,7 @@ class Candidates:
         known = self._known.get(address)
         if known is None:
             return
+        known.for_good = known.for_good or for_good
         known.failures = MOST_FAILURES if for_good else known.failures + 1
         if known.failures < MOST_FAILURES:
             known.not_before = now + REST_SECONDS * known.failures

@@ -207,7 +207,8 @@ class Fetching:
         self._set_choked(peer, choked=True)
         if not peer.fast and peer.asked:
             self._withdraw(peer, list(peer.asked), tell=False)
-            self.fill_hungry(now)
+        self._abandon(peer)
+        self.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
         """The peer will answer."""
@@ -235,11 +236,21 @@ class Fetching:
             peer.resting = True
         self.fill_hungry(now)
 
+    def _abandon(self, peer: Peer) -> None:
+        """A suspect piece does not wait for a giver that has gone silent, also when nothing is asked of it just now."""
+        pieces = self.picker.abandon(peer.id)
+        keys = [key for key in peer.asked if key[0] in pieces]
+        self._take_back(peer, keys)
+        self._forget(peer, keys)
+        for piece in pieces:
+            self._do(Discard(piece))
+
     def left(self, peer: Peer, now: float) -> None:
         """The peer is gone, and so is what was asked of it."""
         self._set_choked(peer, choked=True)
         self.hungry.pop(peer.id, None)
         self._forget(peer, list(peer.asked))
+        self._abandon(peer)
         self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
         self.fill_hungry(now)
 

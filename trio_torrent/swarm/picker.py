@@ -178,6 +178,13 @@ class Picker:
             self._open.setdefault(piece, partial)
         return False
 
+    def abandon(self, peer: PeerId) -> list[int]:
+        """The peer gives nothing for now: the pieces that were to come from it alone wait again, for anybody."""
+        alone = [partial for partial in self._partials.values() if partial.only == peer]
+        for partial in alone:
+            self._restart(partial)
+        return [partial.piece for partial in alone]
+
     def _restart(self, partial: Partial) -> None:
         """A suspect piece lost its only giver: what came of it cannot be mixed with another's."""
         del self._partials[partial.piece]

@@ -179,7 +179,7 @@ class Scheduler:
         )
         if event.incoming:
             self._candidates.arrived(event.address)
-        twin = next((other for other in self._peers.values() if other.remote_id == peer.remote_id), None)
+        twin = self._twin(peer)
         if twin is not None and self._prefer(peer, twin):
             self._drop(twin, "connected twice", now)
             twin = None
@@ -198,6 +198,13 @@ class Scheduler:
             return "banned"
         if len(self._peers) >= self._limits.connections:
             return "too many connections"
+        return None
+
+    def _twin(self, peer: Peer) -> Peer | None:
+        """The same peer on another connection. Its id alone does not prove it: everyone who is told it can claim it."""
+        for other in self._peers.values():
+            if other.remote_id == peer.remote_id and other.address.host == peer.address.host:
+                return other
         return None
 
     def _prefer(self, peer: Peer, twin: Peer) -> bool:
@@ -267,7 +274,7 @@ class Scheduler:
                 self._fetching.gained(peer, piece)
             case wire.Bitfield(bits):
                 self._fetching.bitfield(peer, Bitfield.from_bytes(bits, self.have.size))
-            case wire.HaveAll():
+            case wire.HaveAll() if not peer.pieces.complete:  # 5 bytes, said again and again, must not cost a set each
                 self._fetching.bitfield(peer, Bitfield.full(self.have.size))
             case wire.Cancel():
                 self._serving.cancelled(peer, message)

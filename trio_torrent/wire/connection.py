@@ -62,8 +62,8 @@ SCRATCH = 64 * 1024
 class State(enum.Enum):
     """What we have heard of the peer."""
 
-    FRESH = "nothing that rules out a bitfield"
-    TALKING = "past the bitfield"
+    FRESH = "nothing about pieces yet"
+    TALKING = "something; it can no longer say that it has none"
 
 
 FRESH, TALKING = State.FRESH, State.TALKING
