@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections.abc import Iterator
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.payload import multi
 from trio_torrent.disk.files import MOST_OPEN, Files
 from trio_torrent.errors import StorageError
 from trio_torrent.metainfo.files import File, FileLayout
@@ -253,3 +255,30 @@ def test_a_file_in_use_is_closed_by_its_last_user(tmp_path: Path, how: str, monk
     assert results == [b"aaaaa"]
     files.close()
     assert descriptors() == before - 1
+
+
+def test_out_of_descriptors_it_gives_up_one_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    layout = multi({"a": b"A" * 100, "b": b"B" * 100}).layout
+    files = Files(tmp_path, layout)
+    files.write(0, memoryview(b"A" * 100))
+    really_open, refused = os.open, iter([True])
+
+    def refuse_once(path: Path, flags: int, mode: int = 0o777) -> int:
+        if next(refused, False):
+            raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+        return really_open(path, flags, mode)
+
+    monkeypatch.setattr(os, "open", refuse_once)
+    files.write(100, memoryview(b"B" * 100))
+    files.close()
+    assert (tmp_path / "folder/b").read_bytes() == b"B" * 100
+
+
+def test_out_of_descriptors_with_none_of_its_own_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    def refuse(path: Path, flags: int, mode: int = 0o777) -> int:
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    files = Files(tmp_path, multi({"a": b"A" * 100}).layout)
+    monkeypatch.setattr(os, "open", refuse)
+    with pytest.raises(StorageError, match="Too many open files"):
+        files.write(0, memoryview(b"A" * 100))

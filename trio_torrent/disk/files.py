@@ -6,6 +6,7 @@ needed, and the least recently used is closed when too many are open.
 
 from __future__ import annotations
 
+import errno
 import os
 import threading
 from collections import OrderedDict
@@ -130,13 +131,23 @@ class Files:
             entry = None
         if entry is None:
             self._make_room()
-            entry = self._open[file] = _Open(self._open_file(file, writable=writable), writable)
+            entry = self._open[file] = _Open(self._open_or_make_room(file, writable=writable), writable)
         self._open.move_to_end(file)
         return entry
 
     def _make_room(self) -> None:
         while len(self._open) >= MOST_OPEN:
             self._open.popitem(last=False)[1].retire()
+
+    def _open_or_make_room(self, file: int, *, writable: bool) -> int:
+        """When the whole program is out of descriptors, perhaps because of strangers' connections, ours will do."""
+        while True:
+            try:
+                return self._open_file(file, writable=writable)
+            except OSError as error:
+                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+                    raise
+                self._open.popitem(last=False)[1].retire()
 
     def _open_file(self, file: int, *, writable: bool) -> int:
         path = self._paths[file]
