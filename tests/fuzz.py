@@ -1,13 +1,15 @@
 """Hostile bytes for the parsers: `python -m tests.fuzz 1000000 [SEED]`.
 
 Inputs are good ones, damaged: bytes changed, cut, doubled, spliced with another's, lengths and numbers made extreme.
-A parser may give a value or raise what it declares; anything else, or more than 50 ms of it, ends the run with the
-input that did it. A parser of another part of the project joins by one line in TARGETS.
+A parser may give a value or raise what it declares; anything else, more than 50 ms of it, or memory that grows by more
+than 64 MB, ends the run with the input that did it. A parser of another part of the project joins by one line in
+TARGETS.
 """
 
 from __future__ import annotations
 
 import contextlib
+import resource
 import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -24,6 +26,7 @@ from trio_torrent.metainfo.infohash import Version
 
 SLOW = 0.05  # seconds of processor time that one small input may take
 MAX_INPUT = 5000  # bytes
+MAX_GROWTH = 64 << 20  # bytes by which the peak of the process may grow over one input
 
 EXTREMES = [b"0", b"-1", b"00", b"16384", b"2147483648", b"4294967296", b"9223372036854775808", b"9" * 30]
 TOKENS = [
@@ -149,6 +152,7 @@ def fuzz(target: Target, count: int, seed: int) -> int:
     taken = 0
     for _ in range(count):
         data = damage(random, target.corpus)
+        before = peak_memory()
         started = time.thread_time()
         try:
             target.parse(data)
@@ -158,8 +162,14 @@ def fuzz(target: Target, count: int, seed: int) -> int:
         except BaseException as error:
             raise AssertionError(f"{target.parse.__name__} of {data!r} raised {error!r}") from error
         spent = time.thread_time() - started
+        assert peak_memory() - before < MAX_GROWTH, f"memory for {data!r}"
         assert spent < SLOW or quickest(target, data) < SLOW, f"{spent:.3f} s for {data!r}"
     return taken
+
+
+def peak_memory() -> int:
+    """Bytes; Linux counts in KiB. Never falls, so one look before and one after tell what came in between."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
 def quickest(target: Target, data: bytes) -> float:
