@@ -111,6 +111,20 @@ def test_the_bitfield_of_a_giant_torrent_may_be_longer():
     assert connection(pieces).receive(raw) == (Bitfield(bytes(pieces // 8)),)
 
 
+def test_a_flood_of_small_messages_is_read_in_portions():
+    """Half a megabyte of keep-alives, where blocks were foreseen, would be tens of megabytes of objects."""
+    to = connection()
+    Places(to, KEYS)
+    to.expect(Request(2, 0, 200_000), memoryview(bytearray(200_000)))
+    raw = encode_all([KeepAlive()] * 30_000 + [Have(1)])
+    portions = [scatter(to, raw)]
+    while to.has_more:
+        portions.append(to.more())
+    assert [len(portion) for portion in portions] == [8192, 8192, 8192, 30_001 - 3 * 8192]
+    assert portions[-1][-1] == Have(1)
+    assert to.receive(encode(block(0, 0))) == (block(0, 0),)  # and the stream is in step
+
+
 # -- what may come when ----------------------------------------------------------------------------------------------
 
 

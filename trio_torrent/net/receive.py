@@ -31,6 +31,8 @@ def _scattering(stream: trio.SocketStream, connection: Connection) -> Receive:
     socket = stream.socket
 
     async def receive() -> tuple[Message, ...] | None:
+        if connection.has_more:
+            return connection.more()
         while True:
             await trio.lowlevel.wait_readable(socket)
             try:

@@ -11,6 +11,7 @@ it landed in, and read the ordinary way. Nothing is harmed: a place belongs to a
     expect(request, place)  we asked for this block; it goes there       forget(request)  no longer
     buffers()               where the next bytes should go               received(n)      that many came; messages
     receive(data)           the same for a stream that brings its own bytes
+    more()                  the messages that were too many for the last `received`, while `has_more` says so
 
 The places are lent, so the rule of `forget` is strict: once it returns, no byte of the peer goes to that place. Half a
 block that is already there is moved out, and the block will come as an ordinary message with data of its own.
@@ -57,6 +58,10 @@ FORESEEN = 32
 
 # Receives that foresee nothing need little room: a `have` is 9 bytes.
 SCRATCH = 64 * 1024
+
+# Messages read in one go, some 100 bytes each as objects. Where blocks are foreseen, half a megabyte may come at once,
+# and a peer may fill it with four-byte keep-alives.
+MOST_AT_ONCE = 8192
 
 
 class State(enum.Enum):
@@ -111,6 +116,7 @@ class Connection:
         self._current: _Expected | None = None  # the block whose header has come, and not all of its data
         self._filled = 0  # bytes of its data that have come
         self._tail = b""  # the start of a message that is not a foreseen block
+        self.has_more = False  # the tail has whole messages, too
         self._scratch: Final = memoryview(bytearray(SCRATCH) if scratch is None else scratch)
 
     def __repr__(self) -> str:
@@ -186,6 +192,12 @@ class Connection:
         self._foreseen = []
         return tuple(messages)
 
+    def more(self) -> tuple[Message, ...]:
+        """The next messages of what has come already."""
+        messages: list[Message] = []
+        self._read(self._tail, messages)
+        return tuple(messages)
+
     def receive(self, data: bytes | bytearray | memoryview) -> tuple[Message, ...]:
         """The messages that these bytes complete."""
         messages: list[Message] = []
@@ -198,6 +210,8 @@ class Connection:
                 taken += size
             rest = rest[taken:]
             messages.extend(self.received(taken))
+            while self.has_more:
+                messages.extend(self.more())
         return tuple(messages)
 
     def _continue_current(self, count: int, messages: list[Message]) -> int:
@@ -229,7 +243,11 @@ class Connection:
     def _read(self, data: bytes, messages: list[Message]) -> None:
         """Read what is complete, and keep the start of what is not."""
         at, end, view = 0, len(data), memoryview(data)
+        self.has_more = False
         while end - at >= 4:
+            if len(messages) >= MOST_AT_ONCE:
+                self.has_more = True
+                break
             length = int.from_bytes(data[at : at + 4])
             if not length:
                 messages.append(KeepAlive())
