@@ -42,10 +42,11 @@ if TYPE_CHECKING:
         TorrentEvent,
     )
     from .client.metainfo import FileVerified, Metainfo, Verified
-    from .client.probe import Found, Probed, Reached, Step, probe
+    from .client.probe import probe
     from .client.settings import Settings
     from .client.status import State, Status
     from .client.torrent import Torrent
+    from .client.tour import Found, Probed, Reached, Step
     from .errors import (
         BencodeError,
         IncompleteError,
@@ -77,10 +78,11 @@ _HOMES = {
         "TorrentEvent",
     ),
     "client.metainfo": ("FileVerified", "Metainfo", "Verified"),
-    "client.probe": ("Found", "Probed", "Reached", "Step", "probe"),
+    "client.probe": ("probe",),
     "client.settings": ("Settings",),
     "client.status": ("State", "Status"),
     "client.torrent": ("Torrent",),
+    "client.tour": ("Found", "Probed", "Reached", "Step"),
     "errors": (
         "BencodeError",
         "IncompleteError",

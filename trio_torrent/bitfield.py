@@ -89,10 +89,6 @@ class Bitfield:
         self.count -= 1
         return True
 
-    def copy(self) -> Bitfield:
-        """The same pieces, in a set of their own."""
-        return Bitfield.from_bytes(bytes(self._bits), self.size)
-
     def __sub__(self, other: Bitfield) -> Bitfield:
         """The pieces that are in this set and not in the other."""
         bits = int.from_bytes(self._bits) & ~int.from_bytes(other._bits)

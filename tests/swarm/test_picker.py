@@ -180,16 +180,6 @@ def test_releasing_what_has_arrived_or_is_over_is_nothing():
     assert picker.verifying == {1}
 
 
-def test_bytes_that_arrived_are_counted_until_their_piece_is_whole():
-    picker = make()
-    requests = picker.pick(ONE, Bitfield(PIECES, [1]), EVERYTHING)
-    assert picker.arrived_bytes == 0
-    arrive(picker, requests[:1])
-    assert picker.arrived_bytes == BLOCK
-    arrive(picker, requests[1:])
-    assert picker.arrived_bytes == 0
-
-
 # -- a piece that was wrong ------------------------------------------------------------------------------------------
 
 

@@ -51,10 +51,8 @@ class FakePeer:
     slot: int
     fast: bool
     pieces: Bitfield
-    fresh: bool = True
     chokes: bool = True
     interested_in: bool = False
-    unchoked_by_us: bool = False
     asks: int = 0
     asked: dict[tuple[int, int], bool] = attrs.field(factory=dict)  # whether its place was lent
     withdrawn: list[tuple[int, int]] = attrs.field(factory=list)  # may come all the same
@@ -70,7 +68,6 @@ class World(RuleBasedStateMachine):
         self.peers: dict[int, FakePeer] = {}  # by slot
         self.next_id = 1
         self.memory: dict[tuple[int, int], bytes] = {}  # what lies in each block's place
-        self.arrived: dict[int, set[int]] = {}
         self.verifying: set[int] = set()
         self.finished = 0
         self.inbox: list[Event] = []
@@ -157,7 +154,6 @@ class World(RuleBasedStateMachine):
         return any(fake.asked.get((piece, offset)) for fake in self.peers.values())
 
     def says(self, fake: FakePeer, *said: wire.Message) -> None:
-        fake.fresh = False
         self.happen(Received(fake.id, said, fake.asks))
 
     # -- what may happen ---------------------------------------------------------------------------------------------

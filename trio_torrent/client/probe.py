@@ -5,12 +5,10 @@ The steps of a download, one after the other and with a word after each, by the 
 
 from __future__ import annotations
 
-import enum
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from random import Random
-from typing import TypeAlias
 
 import attrs
 import trio
@@ -32,52 +30,12 @@ from trio_torrent.wire.handshake import FAST, Handshake
 
 from .client import make_peer_id
 from .settings import Settings
+from .tour import Found, Probed, Reached, Report, Step
 
 # A choking peer lets others have their turn for ten seconds, and tries newcomers every thirty (BEP 3).
 UNCHOKE_SECONDS = 60.0
 ANSWER_SECONDS = 30.0  # for what a peer should send at once
 STOP_SECONDS = 5.0  # to tell the tracker that we are gone
-
-
-class Step(enum.Enum):
-    """What the tour is about to do."""
-
-    ANNOUNCING = enum.auto()
-    PROBING = enum.auto()
-    SAYING_INTERESTED = enum.auto()
-    WAITING_FOR_UNCHOKE = enum.auto()
-    REQUESTING = enum.auto()
-    WAITING_FOR_PIECE = enum.auto()
-
-
-@attrs.frozen
-class Found:
-    """So many peers are known."""
-
-    peers: int
-    tracker: str | None  # the announce URL that named them
-
-
-@attrs.frozen
-class Reached:
-    """A peer answered the handshake, or did not: one of the two is None."""
-
-    address: Address
-    peer_id: bytes | None
-    reason: str | None
-
-
-@attrs.frozen
-class Probed:
-    """What the tour found out."""
-
-    address: Address
-    peer_id: bytes
-    have: Bitfield
-    block: wire.Piece | None = None
-
-
-Report: TypeAlias = Callable[[Step | Found | Reached | Probed], None]
 
 
 @attrs.frozen(eq=False)

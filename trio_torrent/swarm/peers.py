@@ -32,7 +32,6 @@ class Peer:
     we_choke: bool = True
     we_are_interested: bool = False
 
-    client: str | None = None  # as it calls itself (BEP 10)
     queue: int = USUAL_QUEUE  # requests that it keeps
 
     asks: int = 0  # how many `Ask`s it was sent

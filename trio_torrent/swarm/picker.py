@@ -228,11 +228,3 @@ class Picker:
     def verifying(self) -> frozenset[int]:
         """The pieces that the disk has."""
         return frozenset(self._verifying)
-
-    @property
-    def arrived_bytes(self) -> int:
-        """Bytes of pieces in flight that have come."""
-        return sum(
-            partial.size - sum(map(partial.block_length, (*partial.missing, *partial.asked)))
-            for partial in self._partials.values()
-        )

@@ -81,17 +81,13 @@ class Swarm:
     peers: int
     seeds: int
     known: int  # addresses
-    half_open: int
     unchoked_by: int  # peers that would answer us
     interesting: int  # peers that have something we lack
-    have: int  # pieces
-    arrived: int  # bytes of pieces that are not complete
     downloaded: int
     uploaded: int
     wasted: int
     down_rate: float
     up_rate: float
-    banned: int
 
     @classmethod
     def nothing(cls) -> Swarm:
@@ -287,7 +283,6 @@ class Scheduler:
 
     def _on_extended(self, peer: Peer, message: wire.Extended) -> None:
         if (theirs := decode_extended(message)) is not None:
-            peer.client = theirs.client or peer.client
             peer.queue = theirs.reqq or peer.queue
 
     def _judge(self, peer: Peer, now: float) -> None:
@@ -346,15 +341,11 @@ class Scheduler:
             peers=len(peers),
             seeds=sum(peer.pieces.complete for peer in peers),
             known=len(self._candidates),
-            half_open=self._candidates.half_open,
             unchoked_by=sum(not peer.chokes_us for peer in peers),
             interesting=sum(peer.wanted > 0 for peer in peers),
-            have=self.have.count,
-            arrived=self._fetching.picker.arrived_bytes,
             downloaded=self._fetching.meter.total,
             uploaded=self._serving.meter.total,
             wasted=self._fetching.wasted,
             down_rate=self._fetching.meter.rate(now),
             up_rate=self._serving.meter.rate(now),
-            banned=len(self._bans.banned),
         )

@@ -11,9 +11,7 @@ PROTOCOL = b"\x13BitTorrent protocol"
 
 # The reserved bits, counted as one big-endian integer of 64.
 FAST = 0x04  # BEP 6
-DHT = 0x01  # BEP 5
 EXTENDED = 0x10_0000  # BEP 10
-V2 = 0x10  # BEP 52, the upgrade of a hybrid torrent
 
 
 @attrs.frozen
