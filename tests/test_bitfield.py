@@ -48,3 +48,10 @@ def test_wrong_bytes_are_refused(data: bytes, size: int):
 def test_it_says_what_it_holds():
     assert repr(Bitfield(9, [1])) == "<Bitfield 1/9>"
     assert Bitfield(1) != 3
+
+
+@given(st.sets(st.integers(0, 20)), st.sets(st.integers(0, 20)), st.integers(0, 20), st.integers(1, 25))
+def test_what_two_sets_have_in_common_from_a_place_on(one: set[int], other: set[int], start: int, limit: int):
+    both = sorted(one & other)
+    expected = [piece for piece in both if piece >= start] + [piece for piece in both if piece < start]
+    assert Bitfield(21, one).common(Bitfield(21, other), start=start, limit=limit) == expected[:limit]

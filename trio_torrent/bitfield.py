@@ -93,3 +93,21 @@ class Bitfield:
         """The pieces that are in this set and not in the other."""
         bits = int.from_bytes(self._bits) & ~int.from_bytes(other._bits)
         return Bitfield.from_bytes(bits.to_bytes(len(self._bits)), self.size)
+
+    def common(self, other: Bitfield, *, start: int = 0, limit: int = 1) -> list[int]:
+        """Up to `limit` pieces that both sets have: those from `start` on come first, then those before it.
+
+        Each costs some operations on integers of as many bits as there are pieces, and so does finding none.
+        """
+        bits = int.from_bytes(self._bits) & int.from_bytes(other._bits)
+        if not bits:
+            return []
+        width = 8 * len(self._bits)
+        beyond = bits & ((1 << (width - start)) - 1)
+        found: list[int] = []
+        for part in (beyond, bits ^ beyond):
+            while part and len(found) < limit:
+                place = part.bit_length()
+                found.append(width - place)
+                part ^= 1 << (place - 1)
+        return found

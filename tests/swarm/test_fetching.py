@@ -8,7 +8,7 @@ from trio_torrent.swarm.peers import Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
 from trio_torrent.wire import messages as wire
 
-from .making import BLOCK, NOW, PIECES, Swarm, address, every_block, landed, make_peer, make_swarm, own
+from .making import BLOCK, GEOMETRY, NOW, PIECES, Swarm, address, every_block, landed, make_peer, make_swarm, own
 
 ALL = range(PIECES)
 
@@ -35,7 +35,8 @@ def test_we_are_interested_in_who_has_what_we_lack():
     swarm.fetching.gained(poor, 3)
     swarm.fetching.gained(poor, 2)
     assert swarm.commands.take() == [Send(poor.id, (wire.Interested(),))]
-    assert (rich.wanted, poor.wanted) == (1, 2)
+    assert rich.we_are_interested
+    assert poor.we_are_interested
 
 
 def test_and_no_longer_when_we_have_it():
@@ -44,6 +45,7 @@ def test_and_no_longer_when_we_have_it():
     fetch(swarm, peer, 4)
     swarm.commands.take()
     swarm.fetching.verified(4, (), NOW)
+    swarm.fetching.tell_news(NOW)
     assert swarm.commands.take() == [
         Send(peer.id, (wire.NotInterested(),)),
         Send(bystander.id, (wire.Have(4),)),
@@ -179,9 +181,12 @@ def test_a_right_piece_is_told_to_those_who_lack_it(one):
     fetch(swarm, peer, 1)
     swarm.commands.take()
     assert swarm.fetching.verified(1, (), NOW) == frozenset()
+    assert swarm.fetching.news.due == NOW
+    swarm.fetching.tell_news(NOW)
     assert swarm.commands.of(Send) == [Send(other.id, (wire.Have(1),))]
     assert 1 in swarm.have
-    assert peer.wanted == PIECES - 1
+    swarm.fetching.tell_news(NOW)
+    assert swarm.commands.take() == [], "they know"
 
 
 def test_a_wrong_piece_is_wasted_and_convicts_its_only_giver(one):
@@ -290,30 +295,36 @@ def test_with_the_fast_extension_a_choke_alone_takes_nothing_away():
     fetch(swarm, peer, 1)
     assert Verify(1) in swarm.commands.take()
     swarm.fetching.rejected(peer, wire.Reject(0, 0, BLOCK), NOW)
-    assert (peer.rejects, peer.resting) == (0, False)
+    assert (peer.rejects, peer.rests_until) == (0, NOW)
 
 
-def test_who_refuses_unchoked_rests_until_the_next_tick():
+def test_who_refuses_unchoked_rests_for_a_second():
     swarm = make_swarm()
     peer = swarm.join(make_peer(fast=True), [4], unchokes=True)
     swarm.commands.take()
     swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
     swarm.fetching.fill(peer, NOW)
-    assert (peer.rejects, peer.resting, asked_of(swarm, peer)) == (1, True, [])
+    swarm.fetching.tick(NOW + 0.5)
+    assert (peer.rejects, asked_of(swarm, peer)) == (1, [])
     swarm.fetching.tick(NOW + 1)
     assert asked_of(swarm, peer) == every_block(4)
+
+
+def refuse(swarm: Swarm, peer: Peer, now: float) -> None:
+    """The peer refuses the first block that it was asked for."""
+    piece, offset = next(iter(peer.asked))
+    swarm.fetching.rejected(peer, wire.Reject(piece, offset, GEOMETRY.block_size(piece, offset // BLOCK)), now)
 
 
 def test_rejects_are_counted_between_blocks():
     swarm = make_swarm()
     peer = swarm.join(make_peer(fast=True), ALL, unchokes=True)
-    for _ in range(MOST_REJECTS):
-        swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
-        swarm.fetching.tick(NOW)
-    assert peer.rejects == MOST_REJECTS
-    swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
+    for second in range(MOST_REJECTS + 1):
+        refuse(swarm, peer, NOW + second)
+        swarm.fetching.tick(NOW + second + 1)
     assert peer.rejects == MOST_REJECTS + 1
-    fetch(swarm, peer, 1)
+    piece, offset = next(iter(peer.asked))
+    swarm.gives(peer, landed(wire.Request(piece, offset, GEOMETRY.block_size(piece, offset // BLOCK))))
     assert peer.rejects == 0
 
 

@@ -33,6 +33,7 @@ from trio_torrent.swarm.events import (
     Received,
     Tick,
 )
+from trio_torrent.swarm.picker import Picker
 from trio_torrent.swarm.scheduler import Ours, Scheduler
 from trio_torrent.wire import messages as wire
 
@@ -72,6 +73,10 @@ class World(RuleBasedStateMachine):
         self.finished = 0
         self.inbox: list[Event] = []
         self.busy = False  # the scheduler, with other things: events wait, while connections read on
+
+    @property
+    def picker(self) -> Picker:
+        return self.scheduler._fetching.picker
 
     # -- the client's part -------------------------------------------------------------------------------------------
 
@@ -286,7 +291,7 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: not self.inbox)
     @invariant()
     def every_piece_is_in_exactly_one_state(self) -> None:
-        picker = self.scheduler._fetching.picker
+        picker = self.picker
         for piece in PIECES:
             states = [
                 piece in self.scheduler.have,
@@ -299,7 +304,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def every_block_is_in_exactly_one_state(self) -> None:
-        for partial in self.scheduler._fetching.picker.partials:
+        for partial in self.picker.partials:
             blocks = [*partial.missing, *partial.asked, *partial.givers]
             assert sorted(blocks) == list(range(0, partial.size, 16384)), partial
             assert partial.missing or partial.asked
@@ -313,8 +318,8 @@ class World(RuleBasedStateMachine):
             assert set(peer.asked) == set(fake.asked), "the record, and the connection"
             for key in peer.asked:
                 asked[key] = asked.get(key, 0) + 1
-        partials = self.scheduler._fetching.picker.partials
-        assert asked == {(p.piece, offset): count for p in partials for offset, count in p.asked.items()}
+        partials = self.picker.partials
+        assert asked == {(p.piece, at): len(self.picker.askers(p.piece, at)) for p in partials for at in p.asked}
         assert {fake.id for fake in self.peers.values()} == set(self.scheduler._peers)
 
     @precondition(lambda self: not self.inbox)
@@ -326,10 +331,10 @@ class World(RuleBasedStateMachine):
     @precondition(lambda self: not self.inbox)
     @invariant()
     def no_unchoked_peer_idles(self) -> None:
-        picker = self.scheduler._fetching.picker
+        picker = self.picker
         for fake in self.peers.values():
             peer = self.scheduler._peers[fake.id]
-            if fake.chokes or fake.asked or peer.resting:
+            if fake.chokes or fake.asked or peer.rests_until > self.now:
                 continue
             for partial in picker.partials:
                 mine = partial.only in (None, fake.id)

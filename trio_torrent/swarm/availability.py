@@ -1,19 +1,37 @@
-"""How rare each piece is, and which is the rarest that a peer can give.
+"""How rare each piece is, and which of those that wait to be fetched is the best that a peer can give.
 
-Pieces that are still to be fetched lie in buckets by the number of connected peers that have them. A `have` moves one
-piece up one bucket: two list operations, whatever the number of pieces. A seed has every piece, so it changes no order
-and is not in the buckets at all. Within a bucket the order is random, so that a swarm's clients pick different pieces
-(BEP 3's "rarest first" helps nobody if all choose the same one).
+Waiting pieces lie in buckets: by priority, and in each priority by the number of connected peers that have them. A
+`have` moves one piece up one bucket: two list operations, whatever the number of pieces. A seed has every piece, so it
+changes no order and is not in the buckets at all. Within a bucket the order is random, so that a swarm's clients pick
+different pieces (BEP 3's "rarest first" helps nobody if all choose the same one).
+
+A search looks at the first few pieces in order. Nearly always one of them is the peer's; where none is, because the
+peer has little or nothing that waits, going on would be a walk over the whole torrent. Then the two sets are laid on
+each other as integers, and the best of some pieces that are in both is taken: nearly the rarest, in bounded time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
 from trio_torrent.bitfield import Bitfield
 
-_NOWHERE = -1  # the piece is in no bucket: we have it, or are fetching it
+SKIP = 0  # not wanted
+LOW = 1
+NORMAL = 4
+HIGH = 7  # before all others; the numbers in between are for who needs them (libtorrent has the same eight)
+
+# Pieces looked at in order, before the sets are compared as wholes.
+PROBES = 64
+
+# Pieces out of both sets, of which the best is taken.
+COMPARED = 32
+
+_RANKS = 1 << 24  # more than there can be peers
+WORST_RANK = (HIGH + 1) * _RANKS
+
+_NOWHERE = -1  # the piece is in no bucket: we have it, are fetching it, or do not want it
 
 
 class Availability:
@@ -24,14 +42,17 @@ class Availability:
         self._seeds = 0
         self._counts = [0] * size
         self._where = [_NOWHERE] * size
-        self._buckets: list[list[int]] = [[]]
-        self._waiting = 0
-        for piece in waiting:
+        self._priorities = bytearray([NORMAL]) * size
+        self._levels: list[list[list[int]]] = [[[]] for _ in range(HIGH + 1)]
+        self.waiting = Bitfield(size)
+        shuffled = list(waiting)
+        random.shuffle(shuffled)
+        for piece in shuffled:
             self.put(piece)
 
     def __len__(self) -> int:
         """How many pieces wait."""
-        return self._waiting
+        return self.waiting.count
 
     def waits(self, piece: int) -> bool:
         """The piece waits to be fetched."""
@@ -40,6 +61,14 @@ class Availability:
     def count(self, piece: int) -> int:
         """How many connected peers have the piece."""
         return self._counts[piece] + self._seeds
+
+    def rank(self, piece: int) -> int:
+        """The less the better: by priority, and then by rarity."""
+        return (HIGH - self._priorities[piece]) * _RANKS + self._counts[piece]
+
+    def priority(self, piece: int) -> int:
+        """From `LOW` to `HIGH`; `SKIP` if it is not wanted."""
+        return self._priorities[piece]
 
     # -- peers come, gain pieces, go ---------------------------------------------------------------------------------
 
@@ -55,6 +84,10 @@ class Availability:
         """One more peer has the piece."""
         self._move(piece, 1)
 
+    def lost(self, piece: int) -> None:
+        """A peer has the piece no longer."""
+        self._move(piece, -1)
+
     def left(self, pieces: Bitfield, *, as_seed: bool) -> None:
         """A peer is gone; `as_seed` if it had everything from the start, and was counted so."""
         if as_seed:
@@ -63,44 +96,91 @@ class Availability:
         for piece in pieces:
             self._move(piece, -1)
 
+    def no_longer_seed(self) -> None:
+        """A peer that was counted as a seed is not one: from here on its pieces are counted one by one."""
+        self._seeds -= 1
+        for piece in range(len(self._counts)):
+            self._move(piece, 1)
+
     # -- pieces wait, or do not --------------------------------------------------------------------------------------
 
     def put(self, piece: int) -> None:
-        """The piece waits to be fetched."""
-        count = self._counts[piece]
-        while len(self._buckets) <= count:
-            self._buckets.append([])
-        bucket = self._buckets[count]
-        bucket.append(piece)
-        self._where[piece] = len(bucket) - 1
-        self._swap(bucket, self._random.randrange(len(bucket)), len(bucket) - 1)
-        self._waiting += 1
+        """The piece, which is wanted, waits to be fetched."""
+        self.waiting.add(piece)
+        self._insert(piece)
 
     def take(self, piece: int) -> None:
         """The piece no longer waits."""
-        bucket = self._buckets[self._counts[piece]]
+        self.waiting.discard(piece)
+        self._remove(piece)
+
+    def prioritize(self, piece: int, priority: int) -> None:
+        """Change how much a piece is wanted. One that waits must stay wanted."""
+        waits = self.waits(piece)
+        if waits:
+            self._remove(piece)
+        self._priorities[piece] = priority
+        if waits:
+            self._insert(piece)
+
+    def _move(self, piece: int, by: int) -> None:
+        if self._where[piece] == _NOWHERE:
+            self._counts[piece] += by
+            return
+        self._remove(piece)
+        self._counts[piece] += by
+        self._insert(piece)
+
+    def _insert(self, piece: int) -> None:
+        level, count = self._levels[self._priorities[piece]], self._counts[piece]
+        while len(level) <= count:
+            level.append([])
+        bucket = level[count]
+        bucket.append(piece)
+        self._where[piece] = len(bucket) - 1
+        self._swap(bucket, int(self._random.random() * len(bucket)), len(bucket) - 1)
+
+    def _remove(self, piece: int) -> None:
+        bucket = self._levels[self._priorities[piece]][self._counts[piece]]
         self._swap(bucket, self._where[piece], len(bucket) - 1)
         bucket.pop()
         self._where[piece] = _NOWHERE
-        self._waiting -= 1
-
-    def rarest(self, pieces: Bitfield) -> int | None:
-        """The waiting piece that the fewest peers have, out of these."""
-        for bucket in self._buckets:
-            for piece in reversed(bucket):
-                if piece in pieces:
-                    return piece
-        return None
-
-    def _move(self, piece: int, by: int) -> None:
-        waits = self.waits(piece)
-        if waits:
-            self.take(piece)
-        self._counts[piece] += by
-        if waits:
-            self.put(piece)
 
     def _swap(self, bucket: list[int], one: int, other: int) -> None:
         bucket[one], bucket[other] = bucket[other], bucket[one]
         self._where[bucket[one]] = one
         self._where[bucket[other]] = other
+
+    # -- which one ---------------------------------------------------------------------------------------------------
+
+    def rarest(self, pieces: Bitfield) -> int | None:
+        """The waiting piece of the highest priority that the fewest peers have, out of these."""
+        return self._search(pieces, 1)
+
+    def commonest(self, pieces: Bitfield) -> int | None:
+        """The waiting piece of the highest priority that the most peers have, out of these."""
+        return self._search(pieces, -1)
+
+    def first(self, pieces: Bitfield) -> int | None:
+        """The first waiting piece, out of these."""
+        return next(iter(self.waiting.common(pieces)), None)
+
+    def _search(self, pieces: Bitfield, order: int) -> int | None:
+        probes = PROBES
+        for bucket in self._buckets(order):
+            for piece in reversed(bucket):
+                if piece in pieces:
+                    return piece
+                probes -= 1
+                if not probes:
+                    return self._compare(pieces, order)
+        return None
+
+    def _buckets(self, order: int) -> Iterator[Sequence[int]]:
+        for level in reversed(self._levels):
+            yield from level[::order]
+
+    def _compare(self, pieces: Bitfield, order: int) -> int | None:
+        start = int(self._random.random() * pieces.size)
+        found = self.waiting.common(pieces, start=start, limit=COMPARED)
+        return min(found, key=lambda piece: (-self._priorities[piece], order * self._counts[piece]), default=None)

@@ -13,21 +13,29 @@ inbox while we still decide by what we knew. Hence:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from math import ceil
 from random import Random
 
 from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
-from trio_torrent.wire.messages import Have, Interested, NotInterested, Piece, Reject, Request
+from trio_torrent.wire.messages import Interested, NotInterested, Piece, Reject, Request
 
+from .availability import SKIP
 from .bans import Bans
 from .commands import Ask, Command, Discard, Keep, Send, Verify, Withdraw
+from .copies import Helper
 from .events import PeerId
+from .interest import Interest
+from .news import News
+from .partial import Partial
 from .peers import Peer
 from .picker import PIECE_BUDGET, Picker
-from .pipeline import LEAST_WINDOW, patience, window
-from .rates import Meter
+from .pipeline import LEAST_WINDOW, URGENT_SHARE, patience, seconds_for, window
+from .rates import Bucket, Meter
 
 # In the endgame a peer helps out others when it has fewer requests of its own outstanding.
 ENDGAME_WINDOW = 8
@@ -39,6 +47,22 @@ BUDGET_BLOCKS = PIECE_BUDGET // BLOCK_SIZE
 # A peer that unchokes us and refuses this often without sending a block in between wastes our time (libtorrent's
 # `max_rejects`).
 MOST_REJECTS = 50
+
+# A peer that refused something would refuse again just now.
+REST_SECONDS = 1.0
+
+# Bytes that a peer may send without being asked, beyond what it gave of use. Blocks that we gave up on a slow peer, or
+# cancelled too late, come to some MiB at most.
+MOST_USELESS = 16 << 20
+
+# Peers that are looked at again for one event, when there is something to ask for. One piece gives work to few; the
+# others have their turn with the next event, or at the next tick.
+HUNGRY_AT_ONCE = 16
+
+# A suspect piece that comes from one peer alone must come within a minute, or four times the time that another would
+# take. Else a liar could hold it for ever, a block at a time.
+ALONE_SECONDS = 60.0
+ALONE_PATIENCE = 4
 
 
 class Fetching:
@@ -54,12 +78,16 @@ class Fetching:
         bans: Bans,
         random: Random,
         now: float,
+        limits: Sequence[Bucket] = (),
     ) -> None:
         self._geometry = geometry
         self._peers = peers
         self._do = do
         self._bans = bans
+        self._limits = limits
         self.picker = Picker(geometry, have, random)
+        self._interest = Interest(self.picker.lacking, random)
+        self.news = News()
         self.have = have
         self.meter = Meter(now)
         self.wasted = 0  # bytes that came and were of no use
@@ -68,62 +96,142 @@ class Fetching:
 
     # -- what they have ----------------------------------------------------------------------------------------------
 
-    def bitfield(self, peer: Peer, pieces: Bitfield) -> None:
-        """The peer has these pieces, all told; when it says so again, only what is new counts."""
+    def joined(self, peer: Peer) -> None:
+        """A peer is here; what it has is still to come."""
+        peer.told = len(self.news)
+
+    def bitfield(self, peer: Peer, pieces: Bitfield) -> bool:
+        """The peer has these pieces, all told; when it says so again, only what is new counts.
+
+        Whether there may be more to ask it for.
+        """
         if peer.pieces.count:
-            for piece in pieces - peer.pieces:
-                self.gained(peer, piece)
-            return
+            return bool(sum([self.gained(peer, piece) for piece in pieces - peer.pieces]))
         peer.pieces = pieces
         peer.counted_as_seed = pieces.complete
         self.picker.availability.joined(pieces)
-        peer.wanted = (pieces - self.have).count
-        self._tell_interest(peer)
+        self._look(peer)
+        return peer.we_are_interested
 
-    def gained(self, peer: Peer, piece: int) -> None:
-        """The peer has this piece now, too."""
+    def gained(self, peer: Peer, piece: int) -> bool:
+        """The peer has this piece now, too; whether there is more to ask it for."""
         if not peer.pieces.add(piece):
-            return
+            return False
         self.picker.availability.gained(piece)
-        if piece not in self.have:
-            peer.wanted += 1
-            self._tell_interest(peer)
+        if piece in self.picker.lacking:
+            self.hungry.setdefault(peer.id, peer)
+            if not peer.we_are_interested:
+                self._look(peer)
+        return self.picker.is_missing(piece)
 
-    def _tell_interest(self, peer: Peer) -> None:
-        if bool(peer.wanted) != peer.we_are_interested:
-            peer.we_are_interested = bool(peer.wanted)
-            self._do(Send(peer.id, (Interested() if peer.wanted else NotInterested(),)))
+    def lost(self, peer: Peer, piece: int, now: float) -> None:
+        """The peer has this piece no longer (BEP 54)."""
+        if piece not in peer.pieces:
+            return
+        if peer.counted_as_seed:
+            peer.counted_as_seed = False
+            self.picker.availability.no_longer_seed()
+        peer.pieces.discard(piece)
+        self.picker.availability.lost(piece)
+        self._withdraw(peer, [key for key in peer.asked if key[0] == piece], now)
+        self._look(peer)
+        self.fill_hungry(now)
+
+    def _look(self, peer: Peer) -> None:
+        """See if the peer has something that we lack, and tell it when that has changed."""
+        interesting = self._interest.look(peer.id, peer.pieces)
+        if interesting != peer.we_are_interested:
+            peer.we_are_interested = interesting
+            self._do(Send(peer.id, (Interested() if interesting else NotInterested(),)))
+
+    # -- what we want ------------------------------------------------------------------------------------------------
+
+    def prioritize(self, priorities: Iterable[tuple[int, int]], now: float) -> None:
+        """Want these pieces so much; what is in flight of those no longer wanted is given up."""
+        for piece, priority in priorities:
+            self.picker.prioritize(piece, priority)
+            if priority == SKIP and self.picker.is_in_flight(piece):
+                self._give_up(piece, now)
+        for peer in self._peers.values():
+            self._look(peer)
+            self.hungry[peer.id] = peer
+        self.fill_hungry(now, most=len(self.hungry))
+
+    def _give_up(self, piece: int, now: float) -> None:
+        for peer in self._peers.values():
+            self._withdraw(peer, [key for key in peer.asked if key[0] == piece], now)
+        if self.picker.is_in_flight(piece):  # else it went with the peer that was to give it alone
+            self.picker.give_up(piece)
+            self._do(Discard(piece))
+
+    def urgent(self, deadlines: Iterable[tuple[int, float]], now: float) -> None:
+        """Somebody waits to read these pieces, by these times; in place of those before."""
+        self.picker.set_urgent(deadlines)
+        for peer in self._peers.values():
+            self.hungry[peer.id] = peer
+        self.fill_hungry(now, most=len(self.hungry))
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def fill(self, peer: Peer, now: float) -> None:
-        """Ask the peer for as much as it should have outstanding."""
+        """Ask the peer for as much as it should have outstanding; under a limit, when its turn comes."""
+        if self._limits:
+            self.hungry.setdefault(peer.id, peer)
+            self.fill_hungry(now)
+        else:
+            self._fill(peer, now)
+
+    def _fill(self, peer: Peer, now: float) -> None:
         self.hungry.pop(peer.id, None)
-        if peer.chokes_us or peer.resting or not peer.wanted:
+        pieces = peer.pieces if not peer.chokes_us else peer.allowed_fast
+        if pieces is None or not peer.we_are_interested:
+            return
+        if peer.rests_until > now:
+            self.hungry[peer.id] = peer
             return
         room = self._window(peer) - len(peer.asked)
         if room <= 0:
             return
-        requests = self.picker.pick(peer.id, peer.pieces, room)
+        allowed = min(room, self._allowance(now)) if self._limits else room
+        requests = self.picker.pick(peer.id, pieces, allowed, now, hints=self._hints(peer)) if allowed else []
         if requests:
             self._ask(peer, requests, now, lend=True)
         if len(requests) < room:
             self.hungry[peer.id] = peer
-            self._help_out(peer, now)
+        if len(requests) < allowed:
+            self._help_out(peer, pieces, allowed - len(requests), now)
 
-    def _help_out(self, peer: Peer, now: float) -> None:
+    def _hints(self, peer: Peer) -> Iterable[int]:
+        if peer.gives_runs and peer.asked:
+            return (next(reversed(peer.asked))[0] + 1,)
+        return peer.suggested
+
+    def _help_out(self, peer: Peer, pieces: Bitfield, allowed: int, now: float) -> None:
         """In the endgame, ask for what others were asked for."""
-        if not peer.snubbed and len(peer.asked) < ENDGAME_WINDOW:
-            again = self.picker.pick_again(peer.pieces, ENDGAME_WINDOW - len(peer.asked), peer.asked)
-            if again:
-                self._ask(peer, again, now, lend=False)
+        room = min(allowed, ENDGAME_WINDOW - len(peer.asked))
+        if peer.snubbed or room <= 0:
+            return
+        seconds = seconds_for(len(peer.asked) + 1, peer.from_them.rate(now))
+        helper = Helper(peer.id, pieces, peer.asked, seconds, partial(self._seconds_of, now))
+        if again := self.picker.pick_again(helper, room, now):
+            self._ask(peer, again, now, lend=False)
 
-    def fill_hungry(self, now: float) -> None:
+    def _seconds_of(self, now: float, peer: PeerId) -> float:
+        asker = self._peers[peer]
+        return seconds_for(len(asker.asked), asker.from_them.rate(now))
+
+    def _allowance(self, now: float) -> int:
+        """Blocks that may be asked for now; what is over the limit by the last one is waited for."""
+        available = min(limit.available(now) for limit in self._limits)
+        share = available / max(1, min(len(self.hungry), HUNGRY_AT_ONCE))
+        return 0 if available <= 0 else BUDGET_BLOCKS if share > PIECE_BUDGET else ceil(share / BLOCK_SIZE)
+
+    def fill_hungry(self, now: float, *, most: int = HUNGRY_AT_ONCE) -> None:
         """There may be something for those who could take more: for the one that has waited longest, first."""
-        for peer in list(self.hungry.values()):
+        for peer in list(islice(self.hungry.values(), most)):
             if self.picker.is_full:
                 return
-            self.fill(peer, now)
+            self._fill(peer, now)
 
     def _ask(self, peer: Peer, requests: list[Request], now: float, *, lend: bool) -> None:
         if not peer.asked:
@@ -131,13 +239,20 @@ class Fetching:
         peer.asks += 1
         for request in requests:
             peer.asked[request.piece, request.offset] = peer.asks
+        self._count_asked(sum([request.length for request in requests]) if self._limits else 0, now)
         self._do(Ask(peer.id, tuple(requests), lend))
+
+    def _count_asked(self, size: int, now: float) -> None:
+        """What is asked for comes: so the limits are kept by asking, and no peer is made to look late by us."""
+        for limit in self._limits:
+            limit.take(size, now)
 
     def _window(self, peer: Peer) -> int:
         if peer.snubbed:
             return 1
         fair = max(LEAST_WINDOW, BUDGET_BLOCKS // max(1, self._givers))
-        return min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
+        wide = min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
+        return max(LEAST_WINDOW, wide // URGENT_SHARE) if self.picker.has_urgent else wide
 
     # -- what comes --------------------------------------------------------------------------------------------------
 
@@ -150,9 +265,10 @@ class Fetching:
         key, size = (piece, offset), len(data)
         if peer.asked.get(key, asks + 1) > asks:
             self.wasted += size
+            peer.useless += size
             return
         if size != self._length(piece, offset):
-            self._withdraw(peer, [key, *self._bound(peer, key)])  # its connection still has the place
+            self._withdraw(peer, [key, *self._bound(peer, key)], now)  # its connection still has the place
             peer.rejects += 1
             self.wasted += size
             return
@@ -160,9 +276,9 @@ class Fetching:
         peer.last_block = now
         peer.snubbed = False
         peer.rejects = 0
-        others, whole = self.picker.arrived(peer.address, piece, offset)
+        others, whole = self.picker.arrived(peer.id, peer.address, piece, offset)
         if others:
-            self._withdraw_from_others(piece, offset, size)
+            self._withdraw_from(others, Request(piece, offset, size), now)
         if isinstance(data, bytes):
             self._do(Keep(piece, offset, data))
         if whole:
@@ -173,32 +289,36 @@ class Fetching:
         peer.from_them.add(size, now)
         self.meter.add(size, now)
 
-    def _withdraw_from_others(self, piece: int, offset: int, size: int) -> None:
-        for other in self._peers.values():
-            if other.asked.pop((piece, offset), None) is not None:
-                self.hungry[other.id] = other
-                self._do(Withdraw(other.id, (Request(piece, offset, size),)))
+    def _withdraw_from(self, others: Iterable[PeerId], request: Request, now: float) -> None:
+        for other in map(self._peers.__getitem__, others):
+            del other.asked[request.piece, request.offset]
+            self.hungry[other.id] = other
+            self._count_asked(-request.length, now)
+            self._do(Withdraw(other.id, (request,)))
 
     def verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> frozenset[Address]:
-        """The piece is had: tell those who lack it (the others would have no use for a message each).
-
-        Returns who is convicted of having sent it wrong before.
-        """
+        """The piece is had. Returns who is convicted of having sent it wrong before."""
         self.picker.verified(piece)
-        for peer in self._peers.values():
-            if piece in peer.pieces:
-                peer.wanted -= 1
-                self._tell_interest(peer)
-            else:
-                self._do(Send(peer.id, (Have(piece),)))
+        self.news.add(piece, now)
+        if self.picker.lacking.count:
+            for peer in self._interest.got(piece):
+                self._look(self._peers[peer])
+        else:
+            for everyone in self._peers.values():
+                self._look(everyone)
         self.fill_hungry(now)
         return self._bans.right(piece, digests) if digests else frozenset()
 
+    def tell_news(self, now: float) -> None:
+        """Say what we have to those who lack it; the others would have no use for it."""
+        for peer, haves in self.news.lot(self._peers.values(), now):
+            self._do(Send(peer.id, haves))
+
     def failed(self, piece: int, digests: tuple[bytes, ...]) -> frozenset[Address]:
         """The piece is wrong, and is wanted again. Returns who is convicted; `fill_hungry` is left to the caller."""
-        partial = self.picker.failed(piece)
-        self.wasted += partial.size
-        return self._bans.wrong(piece, partial.givers, digests)
+        failed = self.picker.failed(piece)
+        self.wasted += failed.size
+        return self._bans.wrong(piece, failed.givers, digests)
 
     # -- what does not come ------------------------------------------------------------------------------------------
 
@@ -206,23 +326,35 @@ class Fetching:
         """No more from this peer; without the fast extension, what was asked of it is gone (BEP 3)."""
         self._set_choked(peer, choked=True)
         if not peer.fast and peer.asked:
-            self._withdraw(peer, list(peer.asked), tell=False)
-        self._abandon(peer)
+            self._withdraw(peer, list(peer.asked), now, tell=False)
+        self._abandon(peer, now)
         self.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
         """The peer will answer."""
         self._set_choked(peer, choked=False)
-        peer.resting = False
+        peer.rests_until = now
         self.fill(peer, now)
+
+    def limited(self, now: float) -> bool:
+        """A rate limit keeps us from asking."""
+        return bool(self.hungry) and any(limit.available(now) <= 0 for limit in self._limits)
 
     def _set_choked(self, peer: Peer, *, choked: bool) -> None:
         self._givers += peer.chokes_us - choked
         peer.chokes_us = choked
 
+    def allowed_fast(self, peer: Peer, piece: int, now: float) -> None:
+        """The peer will give this piece although it chokes us (BEP 6); what it has not got is passed over."""
+        if piece in peer.pieces:
+            if peer.allowed_fast is None:
+                peer.allowed_fast = Bitfield(peer.pieces.size)
+            peer.allowed_fast.add(piece)
+            self.fill(peer, now)
+
     def rejected(self, peer: Peer, reject: Reject, now: float) -> None:
-        """The peer will not send this block (BEP 6). If it says so unchoked, it rests until the next tick, because it
-        would refuse again; `MOST_REJECTS` are for the caller.
+        """The peer will not send this block (BEP 6). If it says so unchoked, it rests, because it would refuse again;
+        `MOST_REJECTS` are for the caller. While it chokes us, it has thought better of what it allowed.
         """
         key = reject.piece, reject.offset
         if key not in peer.asked:
@@ -230,18 +362,22 @@ class Fetching:
         bound = self._bound(peer, key)
         self._take_back(peer, bound)
         self._take_back(peer, [key], tell=False)
-        self._forget(peer, [key, *bound])
-        if not peer.chokes_us:
+        self._forget(peer, [key, *bound], now)
+        if peer.chokes_us:
+            if peer.allowed_fast is not None:
+                peer.allowed_fast.discard(reject.piece)
+        else:
             peer.rejects += 1
-            peer.resting = True
+            peer.rests_until = now + REST_SECONDS
+        self.hungry[peer.id] = peer
         self.fill_hungry(now)
 
-    def _abandon(self, peer: Peer) -> None:
+    def _abandon(self, peer: Peer, now: float) -> None:
         """A suspect piece does not wait for a giver that has gone silent, also when nothing is asked of it just now."""
         pieces = self.picker.abandon(peer.id)
         keys = [key for key in peer.asked if key[0] in pieces]
         self._take_back(peer, keys)
-        self._forget(peer, keys)
+        self._forget(peer, keys, now)
         for piece in pieces:
             self._do(Discard(piece))
 
@@ -249,30 +385,41 @@ class Fetching:
         """The peer is gone, and so is what was asked of it."""
         self._set_choked(peer, choked=True)
         self.hungry.pop(peer.id, None)
-        self._forget(peer, list(peer.asked))
-        self._abandon(peer)
+        self._interest.forget(peer.id)
+        self._forget(peer, list(peer.asked), now)
+        self._abandon(peer, now)
         self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
         self.fill_hungry(now)
 
     def tick(self, now: float) -> None:
         """Give what is late to others; try again with those who had nothing to do."""
         for peer in self._peers.values():
-            if peer.resting:
-                peer.resting = False
-                self.hungry[peer.id] = peer
             if peer.asked and now - peer.last_block > self._patience(peer, now):
                 peer.snubbed = True
-                self._withdraw(peer, list(peer.asked))
-        self.fill_hungry(now)
+                self._withdraw(peer, list(peer.asked), now)
+        for alone, giver in self.picker.alone():
+            self._hurry(alone, self._peers[giver], now)
+        self.fill_hungry(now, most=len(self.hungry))
 
     def _patience(self, peer: Peer, now: float) -> float:
         average = peer.from_them.total / max(1.0, now - peer.joined)
         return patience(len(peer.asked), max(peer.from_them.rate(now), average))
 
-    def _withdraw(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
+    def _hurry(self, alone: Partial, giver: Peer, now: float) -> None:
+        """Take a suspect piece from its only giver, if it takes too long and another would do better."""
+        rates = [
+            peer.from_them.rate(now)
+            for peer in self._peers.values()
+            if peer is not giver and not peer.chokes_us and alone.piece in peer.pieces
+        ]
+        if rates and now - alone.begun > max(ALONE_SECONDS, ALONE_PATIENCE * alone.size / max(1.0, *rates)):
+            giver.rests_until = now + REST_SECONDS
+            self._abandon(giver, now)
+
+    def _withdraw(self, peer: Peer, keys: list[tuple[int, int]], now: float, *, tell: bool = True) -> None:
         """Give up what was asked of a peer that is still there."""
         self._take_back(peer, keys, tell=tell)
-        self._forget(peer, keys)
+        self._forget(peer, keys, now)
         self.hungry[peer.id] = peer
 
     def _take_back(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
@@ -292,8 +439,9 @@ class Fetching:
     def _length(self, piece: int, offset: int) -> int:
         return self._geometry.block_size(piece, offset // BLOCK_SIZE)
 
-    def _forget(self, peer: Peer, keys: Iterable[tuple[int, int]]) -> None:
+    def _forget(self, peer: Peer, keys: Iterable[tuple[int, int]], now: float) -> None:
         for key in keys:
-            peer.asked.pop(key, None)
+            if peer.asked.pop(key, None) is not None and self._limits:
+                self._count_asked(-self._length(*key), now)
             if self.picker.release(peer.id, *key):
                 self._do(Discard(key[0]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 import attrs
 
 from trio_torrent.address import Address
@@ -11,6 +13,9 @@ from trio_torrent.wire.messages import Request
 from .events import PeerId
 from .pipeline import USUAL_QUEUE
 from .rates import Meter
+
+# Suggestions of a peer that are kept: the last ones, since it speaks of what is in its memory now.
+MOST_SUGGESTED = 16
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -25,12 +30,12 @@ class Peer:
     joined: float  # seconds, on the scheduler's clock
     pieces: Bitfield
     counted_as_seed: bool = False  # in `Availability`
-    wanted: int = 0  # pieces they have and we lack
+    told: int = 0  # of our `News`
 
     chokes_us: bool = True
     interested: bool = False  # in us
     we_choke: bool = True
-    we_are_interested: bool = False
+    we_are_interested: bool = False  # they have a piece that we want and lack
 
     queue: int = USUAL_QUEUE  # requests that it keeps
 
@@ -38,7 +43,11 @@ class Peer:
     asked: dict[tuple[int, int], int] = attrs.field(factory=dict)  # (piece, offset): by which of them, the oldest first
     snubbed: bool = False  # owes us blocks for too long: asked for one at a time
     rejects: int = 0  # since the last block, while unchoked
-    resting: bool = False  # refused something just now: not asked until the next tick
+    rests_until: float = 0.0  # refused something just now: not asked before
+    useless: int = 0  # bytes of blocks that it was not asked for, or no longer
+    allowed_fast: Bitfield | None = None  # what it gives although it chokes us (BEP 6); None: nothing
+    suggested: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_SUGGESTED))  # what is easy for it (BEP 6)
+    gives_runs: bool = False  # it is quickest with pieces in a row
     last_block: float = 0.0
     last_heard: float = 0.0
     last_said: float = 0.0

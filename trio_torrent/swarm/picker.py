@@ -2,30 +2,39 @@
 
 Things to consider when choosing; look at them again when changing anything here:
 
-1. Finish what is begun: a piece counts, is written and can be served only when its last block has come.
-2. Begin the rarest piece: it is the first to be lost when its owners leave, and the best to have for trade.
-3. Hold few bytes that are not written: pieces in flight and pieces being verified share one budget.
-4. At the end, when every block has been asked of someone, ask others too, so that the slowest peer does not decide.
-5. A piece that came out wrong is fetched again from one peer alone, so that it is known who lied.
+1. What somebody is waiting to read comes first, by its deadline; whoever can give it helps when it is late.
+2. The rarest piece of the highest priority: it is the first to be lost when its owners leave, and the best to have for
+   trade. Or, where the order matters to the user (`sequential`), the first.
+3. Of pieces equally rare, finish what is begun: a piece counts, is written and can be served only when its last block
+   has come. But a seed is not asked to finish what others could give: with one seed and 20 leechers that came to 1.6
+   copies sent by the seed before everyone had everything, against 1.2.
+4. The very first pieces are common ones, which come quickly: with nothing to give, nobody gives to us.
+5. What a peer finds easy to give (it said so, or it gives runs).
+6. Hold few bytes that are not written: pieces in flight and pieces being verified share one budget.
+7. At the end, when every block has been asked of someone, ask others too, so that the slowest peer does not decide;
+   and likewise when slow peers hold up so many pieces that no other may be begun.
+8. A piece that came out wrong is fetched again from one peer alone, so that it is known who lied.
 
-A piece is in exactly one state: waiting (in `availability`), in flight (in `_partials`), verifying, or had. A block of
-a piece in flight is in exactly one: missing, asked of at least one peer, or arrived.
+A piece that is wanted is in exactly one state: waiting (in `availability`), in flight (in `_partials`), verifying, or
+had; or it is held back, as long as nobody could tell whether it is right. A block of a piece in flight is in exactly
+one: missing, asked of at least one peer, or arrived.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 from random import Random
-
-import attrs
 
 from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
-from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
+from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.wire.messages import Request
 
-from .availability import Availability
+from .availability import SKIP, WORST_RANK, Availability
+from .copies import Copies, Helper
 from .events import PeerId
+from .partial import Partial
 
 # Bytes in flight and being verified, at most: what a torrent may hold in memory (but always two pieces).
 PIECE_BUDGET = 64 << 20
@@ -34,29 +43,17 @@ PIECE_BUDGET = 64 << 20
 # buffers many and cold (measured: without this, 20 % more CPU and five times the memory).
 UNWRITTEN_BUDGET = 8 << 20
 
-# At the end, one block is asked of no more peers than this at once; the third copy rarely comes first.
-MOST_ASKERS = 3
+# Pieces that are chosen for being common, before the rarest are (libtorrent's `initial_picker_threshold`).
+COMMON_FIRST = 4
 
+# Pieces that a reader waits for may be begun although this many are in flight more than the budget has room for.
+URGENT_PIECES = 2
 
-@attrs.define(eq=False)
-class Partial:
-    """A piece in flight."""
-
-    piece: int
-    size: int
-    missing: list[int]  # offsets to ask for, the next one last
-    asked: dict[int, int] = attrs.field(factory=dict)  # offset: of how many peers
-    givers: dict[int, Address] = attrs.field(factory=dict)  # offset: who sent it; the blocks that have arrived
-    only: PeerId | None = None  # fetched from this peer alone
-
-    def block_length(self, offset: int) -> int:
-        """Bytes of the block at `offset`."""
-        return min(BLOCK_SIZE, self.size - offset)
-
-
-def _offsets(size: int) -> list[int]:
-    """Every block of a piece, the first one last."""
-    return list(range(0, size, BLOCK_SIZE))[::-1]
+# Blocks of a piece that a reader waits for are asked of a second peer when they are so late; and so are those of any
+# piece that is so old, when pieces in flight leave no room for another.
+URGENT_SECONDS = 1.0
+HELD_UP_SECONDS = 2.0
+MOST_LATE = 4  # pieces that hold up others and are looked at in one turn, the oldest ones
 
 
 class Picker:
@@ -65,13 +62,18 @@ class Picker:
     def __init__(self, geometry: Geometry, have: Bitfield, random: Random) -> None:
         self._geometry = geometry
         self.have = have
-        self.availability = Availability(geometry.pieces, (p for p in range(geometry.pieces) if p not in have), random)
+        self.lacking = Bitfield.full(geometry.pieces) - have  # what is wanted and not had
+        self.availability = Availability(geometry.pieces, self.lacking, random)
+        self.sequential = False
         self._partials: dict[int, Partial] = {}
         self._open: dict[int, Partial] = {}  # those with missing blocks, the oldest first
         self._verifying: dict[int, Partial] = {}
         self._in_flight = 0  # bytes
         self._unwritten = 0  # bytes
         self._suspect: set[int] = set()  # pieces that came out wrong
+        self._held: set[int] = set()  # pieces that cannot be verified yet
+        self._urgent: dict[int, float] = {}  # pieces that are waited for, and since or until when; the first one first
+        self._copies = Copies(self._partials)
 
     def __repr__(self) -> str:
         return (
@@ -81,84 +83,126 @@ class Picker:
 
     # -- asking ------------------------------------------------------------------------------------------------------
 
-    def pick(self, peer: PeerId, pieces: Bitfield, room: int) -> list[Request]:
-        """Up to `room` missing blocks that a peer with these pieces can give; they count as asked of it."""
+    def pick(
+        self, peer: PeerId, pieces: Bitfield, room: int, now: float, *, hints: Iterable[int] = ()
+    ) -> list[Request]:
+        """Up to `room` missing blocks that a peer with these pieces can give; they count as asked of it.
+
+        `hints` are pieces that are easy for the peer to give.
+        """
         picked: list[Request] = []
-        for partial in [partial for partial in self._open.values() if partial.piece in pieces]:
-            if len(picked) >= room:
-                return picked
-            if partial.only is None or partial.only == peer:
-                self._take(partial, room, picked)
-        while len(picked) < room and self._may_begin():
-            piece = self.availability.rarest(pieces)
-            if piece is None:
+        if self._urgent:
+            self._pick_urgent(peer, pieces, room, now, picked)
+        while len(picked) < room:
+            fresh = self._next(pieces, hints) if self._may_begin() else None
+            for partial in self._useful(peer, pieces, room - len(picked), fresh):
+                self._take(peer, partial, room, picked)
+            if fresh is None or len(picked) >= room:
                 break
-            self._take(self._begin(piece, peer), room, picked)
+            self._take(peer, self._begin(fresh, peer, now), room, picked)
         return picked
 
-    def pick_again(self, pieces: Bitfield, room: int, asked: Iterable[tuple[int, int]]) -> list[Request]:
-        """Up to `room` blocks that others were asked for already: the endgame. None before it."""
-        if self._open or len(self.availability):
-            return []
-        mine = set(asked)
-        again = [
-            (askers, partial, offset)
-            for partial in self._partials.values()
-            if partial.only is None and partial.piece in pieces
-            for offset, askers in partial.asked.items()
-            if askers < MOST_ASKERS and (partial.piece, offset) not in mine
-        ]
-        again.reverse()  # what was asked for last would come last
-        again.sort(key=lambda choice: choice[0])
-        for _, partial, offset in again[:room]:
-            partial.asked[offset] += 1
-        return [Request(partial.piece, offset, partial.block_length(offset)) for _, partial, offset in again[:room]]
+    def _pick_urgent(self, peer: PeerId, pieces: Bitfield, room: int, now: float, picked: list[Request]) -> None:
+        for piece in self._urgent:
+            if len(picked) >= room:
+                return
+            if piece not in pieces:
+                continue
+            partial = self._open.get(piece)
+            if partial is None and self.availability.waits(piece) and self._may_begin(URGENT_PIECES):
+                partial = self._begin(piece, peer, now)
+            if partial is not None and partial.only in (None, peer):
+                self._take(peer, partial, room, picked)
+
+    def _useful(self, peer: PeerId, pieces: Bitfield, room: int, fresh: int | None) -> list[Partial]:
+        """Pieces that are begun and no worse than the one that could be, with so many blocks that the peer can give."""
+        rank = self.availability.rank
+        worst = WORST_RANK if fresh is None or self._in_order else rank(fresh)
+        useful: list[Partial] = []
+        for partial in self._open.values():
+            if room <= 0:
+                break
+            if partial.piece in pieces and partial.only in (None, peer) and rank(partial.piece) <= worst:
+                useful.append(partial)
+                room -= len(partial.missing)
+        return useful
+
+    @property
+    def _in_order(self) -> bool:
+        """It does not matter how rare a piece is."""
+        return self.sequential or self.have.count < COMMON_FIRST
+
+    def _next(self, pieces: Bitfield, hints: Iterable[int]) -> int | None:
+        for piece in hints:
+            if self.availability.waits(piece) and piece in pieces:
+                return piece
+        if self.sequential:
+            return self.availability.first(pieces)
+        if self.have.count < COMMON_FIRST:
+            return self.availability.commonest(pieces)
+        return self.availability.rarest(pieces)
+
+    def _may_begin(self, beyond: int = 0) -> bool:
+        if self._unwritten >= UNWRITTEN_BUDGET and len(self._verifying) >= 2:
+            return False
+        piece = self._geometry.piece_length
+        return self._in_flight + self._unwritten + piece <= max(PIECE_BUDGET, 2 * piece) + beyond * piece
+
+    def _begin(self, piece: int, peer: PeerId, now: float) -> Partial:
+        self.availability.take(piece)
+        only = peer if piece in self._suspect else None
+        partial = Partial.begin(piece, self._geometry.piece_size(piece), now, only=only)
+        self._partials[piece] = self._open[piece] = partial
+        self._in_flight += partial.size
+        return partial
+
+    def _take(self, peer: PeerId, partial: Partial, room: int, picked: list[Request]) -> None:
+        partial.take(peer, room, picked)
+        if not partial.missing:
+            del self._open[partial.piece]
+
+    def pick_again(self, helper: Helper, room: int, now: float) -> list[Request]:
+        """Up to `room` blocks that others were asked for already, and that this peer would bring sooner.
+
+        None as long as there is something else to ask for, but for what a reader has waited for too long, or what
+        holds up too much.
+        """
+        if not self._open and not len(self.availability):
+            return self._copies.pick(helper, room)
+        late = [piece for piece, when in self._urgent.items() if now - when > URGENT_SECONDS]
+        if self._is_held_up and not self._open:
+            oldest = islice(self._partials.values(), MOST_LATE)
+            late += [partial.piece for partial in oldest if now - partial.begun > HELD_UP_SECONDS]
+        return self._copies.pick_from(late, helper, room) if late else []
 
     @property
     def is_full(self) -> bool:
         """There is nothing to ask of anybody until pieces are written, although some wait."""
         return not self._open and bool(len(self.availability)) and not self._may_begin()
 
-    def _may_begin(self) -> bool:
-        if self._unwritten >= UNWRITTEN_BUDGET and len(self._verifying) >= 2:
-            return False
-        piece = self._geometry.piece_length
-        return self._in_flight + self._unwritten + piece <= max(PIECE_BUDGET, 2 * piece)
-
-    def _begin(self, piece: int, peer: PeerId) -> Partial:
-        self.availability.take(piece)
-        size = self._geometry.piece_size(piece)
-        partial = Partial(piece, size, _offsets(size), only=peer if piece in self._suspect else None)
-        self._partials[piece] = self._open[piece] = partial
-        self._in_flight += size
-        return partial
-
-    def _take(self, partial: Partial, room: int, picked: list[Request]) -> None:
-        missing, asked, piece, last = partial.missing, partial.asked, partial.piece, partial.size - BLOCK_SIZE
-        while missing and len(picked) < room:
-            offset = missing.pop()
-            asked[offset] = 1
-            picked.append(Request(piece, offset, BLOCK_SIZE if offset <= last else partial.size - offset))
-        if not missing:
-            del self._open[piece]
+    @property
+    def _is_held_up(self) -> bool:
+        """Too many pieces are in flight for another; they wait for peers, not for the disk."""
+        return not self._may_begin() and self._unwritten < UNWRITTEN_BUDGET
 
     # -- what became of it -------------------------------------------------------------------------------------------
 
-    def arrived(self, giver: Address, piece: int, offset: int) -> tuple[int, bool]:
-        """A block that was asked for has come: of how many others it was asked, and if the piece is whole.
+    def arrived(self, peer: PeerId, giver: Address, piece: int, offset: int) -> tuple[Sequence[PeerId], bool]:
+        """A block that was asked of a peer has come: of whom else it was asked, and if the piece is whole.
 
         A whole piece is verifying from here on.
         """
         partial = self._partials[piece]
-        askers = partial.asked.pop(offset)
+        del partial.asked[offset]
         partial.givers[offset] = giver
+        others = self._copies.settle(peer, piece, offset) if self._copies else ()
         if partial.asked or partial.missing:
-            return askers - 1, False
+            return others, False
         del self._partials[piece]
         self._verifying[piece] = partial
         self._in_flight -= partial.size
         self._unwritten += partial.size
-        return askers - 1, True
+        return others, True
 
     def release(self, peer: PeerId, piece: int, offset: int) -> bool:
         """A peer will not send what it was asked for; whether the piece is given up with it.
@@ -171,11 +215,12 @@ class Picker:
         if partial.only == peer:
             self._restart(partial)
             return True
-        partial.asked[offset] -= 1
-        if not partial.asked[offset]:
-            del partial.asked[offset]
-            partial.missing.append(offset)
-            self._open.setdefault(piece, partial)
+        if self._copies and (other := self._copies.leave(peer, piece, offset)) is not None:
+            partial.asked[offset] = other
+            return False
+        del partial.asked[offset]
+        partial.missing.append(offset)
+        self._open.setdefault(piece, partial)
         return False
 
     def abandon(self, peer: PeerId) -> list[int]:
@@ -185,18 +230,28 @@ class Picker:
             self._restart(partial)
         return [partial.piece for partial in alone]
 
+    def give_up(self, piece: int) -> None:
+        """Forget what came of a piece in flight, of which nothing is asked any more."""
+        self._restart(self._partials[piece])
+
     def _restart(self, partial: Partial) -> None:
-        """A suspect piece lost its only giver: what came of it cannot be mixed with another's."""
+        """What came of the piece is of no use: it waits again, if it is wanted."""
         del self._partials[partial.piece]
         self._open.pop(partial.piece, None)
         self._in_flight -= partial.size
-        self.availability.put(partial.piece)
+        self._put(partial.piece)
+
+    def _put(self, piece: int) -> None:
+        if piece in self.lacking and piece not in self._held:
+            self.availability.put(piece)
 
     def verified(self, piece: int) -> Partial:
         """The piece is had."""
         partial = self._verifying.pop(piece)
         self._unwritten -= partial.size
         self._suspect.discard(piece)
+        self._urgent.pop(piece, None)
+        self.lacking.discard(piece)
         self.have.add(piece)
         return partial
 
@@ -205,10 +260,61 @@ class Picker:
         partial = self._verifying.pop(piece)
         self._unwritten -= partial.size
         self._suspect.add(piece)
-        self.availability.put(piece)
+        self._put(piece)
         return partial
 
+    # -- what is wanted ----------------------------------------------------------------------------------------------
+
+    def prioritize(self, piece: int, priority: int) -> None:
+        """How much a piece is wanted. One in flight stays there; the caller gives it up if it is not wanted."""
+        if self.availability.waits(piece) and priority == SKIP:
+            self.availability.take(piece)
+        self.availability.prioritize(piece, priority)
+        if priority == SKIP:
+            self.lacking.discard(piece)
+        elif piece not in self.have and self.lacking.add(piece) and self._is_idle(piece):
+            self._put(piece)
+
+    def _is_idle(self, piece: int) -> bool:
+        return piece not in self._partials and piece not in self._verifying
+
+    def hold(self, pieces: Iterable[int]) -> None:
+        """These cannot be verified yet, so they are not begun."""
+        for piece in pieces:
+            self._held.add(piece)
+            if self.availability.waits(piece):
+                self.availability.take(piece)
+
+    def unhold(self, pieces: Iterable[int]) -> None:
+        """These can be verified from now on."""
+        for piece in pieces:
+            if piece in self._held:
+                self._held.discard(piece)
+                if self._is_idle(piece):
+                    self._put(piece)
+
+    def set_urgent(self, deadlines: Iterable[tuple[int, float]]) -> None:
+        """The pieces that somebody waits to read, and when they are needed; in place of those before."""
+        self._urgent = dict(sorted(((p, when) for p, when in deadlines if p in self.lacking), key=lambda d: d[1]))
+
     # -- questions ---------------------------------------------------------------------------------------------------
+
+    @property
+    def has_urgent(self) -> bool:
+        """Somebody waits to read something."""
+        return bool(self._urgent)
+
+    def is_missing(self, piece: int) -> bool:
+        """Some block of the piece is wanted and was not asked of anybody."""
+        return piece in self._open or self.availability.waits(piece)
+
+    def is_in_flight(self, piece: int) -> bool:
+        """Blocks of the piece are asked for, or have come."""
+        return piece in self._partials
+
+    def alone(self) -> list[tuple[Partial, PeerId]]:
+        """The pieces that come from one peer alone, and from which."""
+        return [(partial, partial.only) for partial in self._partials.values() if partial.only is not None]
 
     def exclusive(self, piece: int) -> bool:
         """The piece is being fetched from one peer alone."""
@@ -218,6 +324,10 @@ class Picker:
     def is_suspect(self, piece: int) -> bool:
         """The piece came out wrong before."""
         return piece in self._suspect
+
+    def askers(self, piece: int, offset: int) -> Sequence[PeerId]:
+        """Of whom a block in flight was asked and has not come."""
+        return self._copies.askers(piece, offset)
 
     @property
     def partials(self) -> Iterable[Partial]:

@@ -17,8 +17,15 @@ USUAL_QUEUE = 250
 # What we ask for at most, whatever it queues: 16 MiB on their way, a gigabit link's worth at 125 ms.
 MOST_WINDOW = 1000
 
+# While somebody waits to read, this part of the usual queue: what is asked for next must not stand behind two seconds
+# of other blocks.
+URGENT_SHARE = 4
+
 # A peer that has never sent a block gets this long for its first (libtorrent's `piece_timeout`).
 FIRST_BLOCK_SECONDS = 20.0
+
+# What a block of a peer is thought to take when it sends nothing just now: slower than most.
+UNKNOWN_SECONDS = 1.0
 
 # No request is thought late before this, whatever the rate was, nor waited for longer than the other.
 LEAST_PATIENCE = 5.0
@@ -34,6 +41,11 @@ def window(recent: int, total: int, queue: int) -> int:
     """
     base = FIRST_WINDOW if total <= FIRST_WINDOW * BLOCK_SIZE or recent > FIRST_WINDOW * BLOCK_SIZE else LEAST_WINDOW
     return min(MOST_WINDOW, queue, base + recent // BLOCK_SIZE)
+
+
+def seconds_for(blocks: int, rate: float) -> float:
+    """Until so many blocks have come from a peer. One that has not sent any lately is given a second for each."""
+    return blocks * (BLOCK_SIZE / rate if rate > 0 else UNKNOWN_SECONDS)
 
 
 def patience(outstanding: int, rate: float) -> float:

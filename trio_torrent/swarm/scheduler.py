@@ -45,9 +45,9 @@ from .events import (
     Served,
     Tick,
 )
-from .fetching import MOST_REJECTS, Fetching
+from .fetching import MOST_REJECTS, MOST_USELESS, Fetching
 from .peers import Peer
-from .rates import Meter
+from .rates import Bucket, Meter
 from .serving import MOST_QUEUED, Serving
 
 # Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
@@ -107,6 +107,7 @@ class Scheduler:
         random: Random,
         now: float,
         limits: Limits | None = None,
+        down: Sequence[Bucket] = (),
     ) -> None:
         self.have = have
         self._ours = ours
@@ -115,7 +116,9 @@ class Scheduler:
         self._commands: list[Command] = []
         self._bans = Bans()
         self._candidates = Candidates(random)
-        self._fetching = Fetching(geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now)
+        self._fetching = Fetching(
+            geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now, limits=down
+        )
         self._serving = Serving(
             geometry, have, self._peers, self._do, random=random, slots=self._limits.upload_slots, now=now
         )
@@ -140,6 +143,8 @@ class Scheduler:
                 self._on_address(event, now)
             case Tick():
                 self._on_tick(now)
+        if now >= self._fetching.news.due:
+            self._fetching.tell_news(now)
         return self._commands
 
     def _do(self, command: Command) -> None:
@@ -185,6 +190,7 @@ class Scheduler:
             self._drop(peer, refusal, now)
             return
         self._candidates.succeeded(event.address)
+        self._fetching.joined(peer)
         greeting = (self._extended(),) if event.extended else ()
         if opening := (*greeting, *self._opening(peer)):
             self._do(Send(peer.id, opening))
@@ -231,6 +237,8 @@ class Scheduler:
         self._dial(now)
 
     def _drop_liars(self, liars: frozenset[Address], now: float) -> None:
+        if not liars:
+            return
         for peer in [peer for peer in self._peers.values() if peer.address in liars]:
             self._drop(peer, "sent a wrong block", now, for_good=True)
 
@@ -239,7 +247,7 @@ class Scheduler:
     def _on_received(self, peer: Peer, event: Received, now: float) -> None:
         peer.last_heard = now
         requests: list[wire.Request] = []
-        size = 0
+        size, more = 0, False
         for message in event.messages:
             if type(message) is wire.Piece:  # nearly all of them, in a download
                 self._fetching.block(peer, message, event.asks, now)
@@ -249,15 +257,16 @@ class Scheduler:
             else:
                 self._serving.requested(peer, requests)  # in the order in which it was said
                 requests = []
-                self._on_message(peer, message, now)
+                more |= self._on_message(peer, message, now)
         if size:
             self._fetching.count(peer, size, now)
         self._serving.requested(peer, requests)
         self._judge(peer, now)
-        if peer.id in self._peers:
+        if (size or more) and peer.id in self._peers:
             self._fetching.fill(peer, now)
 
-    def _on_message(self, peer: Peer, message: wire.Message, now: float) -> None:
+    def _on_message(self, peer: Peer, message: wire.Message, now: float) -> bool:
+        """Whether the peer may have more to ask for now."""
         match message:
             case wire.Choke():
                 self._fetching.choked(peer, now)
@@ -266,12 +275,8 @@ class Scheduler:
             case wire.Interested() | wire.NotInterested():
                 peer.interested = isinstance(message, wire.Interested)
                 self._serving.interest_changed(peer, now)
-            case wire.Have(piece):
-                self._fetching.gained(peer, piece)
-            case wire.Bitfield(bits):
-                self._fetching.bitfield(peer, Bitfield.from_bytes(bits, self.have.size))
-            case wire.HaveAll() if not peer.pieces.complete:  # 5 bytes, said again and again, must not cost a set each
-                self._fetching.bitfield(peer, Bitfield.full(self.have.size))
+            case wire.Have() | wire.Bitfield() | wire.HaveAll() | wire.AllowedFast() | wire.Suggest():
+                return self._on_pieces(peer, message, now)
             case wire.Cancel():
                 self._serving.cancelled(peer, message)
             case wire.Reject():
@@ -279,7 +284,29 @@ class Scheduler:
             case wire.Extended():
                 self._on_extended(peer, message)
             case _:
-                pass  # keep-alives, a DHT port, hints that we may ignore (BEP 6), what we do not know
+                pass  # keep-alives, a DHT port, what we do not know
+        return False
+
+    def _on_pieces(
+        self,
+        peer: Peer,
+        message: wire.Have | wire.Bitfield | wire.HaveAll | wire.AllowedFast | wire.Suggest,
+        now: float,
+    ) -> bool:
+        match message:
+            case wire.Have(piece):
+                return self._fetching.gained(peer, piece)
+            case wire.Bitfield(bits):
+                return self._fetching.bitfield(peer, Bitfield.from_bytes(bits, self.have.size))
+            case wire.HaveAll() if not peer.pieces.complete:  # 5 bytes, said again and again, must not cost a set each
+                return self._fetching.bitfield(peer, Bitfield.full(self.have.size))
+            case wire.AllowedFast(piece):
+                self._fetching.allowed_fast(peer, piece, now)
+            case wire.Suggest(piece):
+                peer.suggested.append(piece)
+            case _:
+                pass
+        return False
 
     def _on_extended(self, peer: Peer, message: wire.Extended) -> None:
         if (theirs := decode_extended(message)) is not None:
@@ -291,6 +318,8 @@ class Scheduler:
             self._drop(peer, "both have everything", now, for_good=True)
         elif peer.rejects > MOST_REJECTS:
             self._drop(peer, "refuses everything", now)
+        elif peer.useless > MOST_USELESS + peer.from_them.total:
+            self._drop(peer, "sends what nobody asked for", now)
         elif self._serving.is_nuisance(peer):
             self._drop(peer, "asks for what is not there", now)
 
@@ -342,7 +371,7 @@ class Scheduler:
             seeds=sum(peer.pieces.complete for peer in peers),
             known=len(self._candidates),
             unchoked_by=sum(not peer.chokes_us for peer in peers),
-            interesting=sum(peer.wanted > 0 for peer in peers),
+            interesting=sum(peer.we_are_interested for peer in peers),
             downloaded=self._fetching.meter.total,
             uploaded=self._serving.meter.total,
             wasted=self._fetching.wasted,
