@@ -321,6 +321,7 @@ def test_rejects_are_counted_between_blocks():
     peer = swarm.join(make_peer(fast=True), ALL, unchokes=True)
     for second in range(MOST_REJECTS + 1):
         refuse(swarm, peer, NOW + second)
+        peer.waited = 0.0  # or else it would be thought late, and what it was asked for cancelled
         swarm.fetching.tick(NOW + second + 1)
     assert peer.rejects == MOST_REJECTS + 1
     piece, offset = next(iter(peer.asked))

@@ -247,16 +247,25 @@ class World(RuleBasedStateMachine):
             return
         keys = list(fake.asked)[:count]
         for key in keys:
-            del fake.asked[key]
+            self.refuse(fake, key)
         self.says(fake, *(wire.Reject(*key, GEOMETRY.block_size(key[0], key[1] // 16384)) for key in keys))
+
+    def refuse(self, fake: FakePeer, key: tuple[int, int]) -> None:
+        """Whatever was asked first is answered first; the connection takes it for the answer to the last."""
+        if key not in fake.withdrawn:
+            del fake.asked[key]
+            return
+        fake.withdrawn.remove(key)
+        if key in fake.asked:
+            fake.asked[key] = False
 
     @rule(slot=SLOTS)
     def reject_what_was_withdrawn(self, slot: int) -> None:
         """The answer to a cancel, perhaps after the block was asked for again (BEP 6)."""
         fake = self.peers.get(slot)
         if fake is not None and fake.fast and fake.withdrawn:
-            key = fake.withdrawn.pop()
-            fake.asked.pop(key, None)
+            key = fake.withdrawn[-1]
+            self.refuse(fake, key)
             self.says(fake, wire.Reject(*key, GEOMETRY.block_size(key[0], key[1] // 16384)))
 
     @rule(slot=SLOTS)

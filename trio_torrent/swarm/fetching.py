@@ -92,6 +92,7 @@ class Fetching:
         self.meter = Meter(now)
         self.wasted = 0  # bytes that came and were of no use
         self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
+        self._ticked = now
         self._givers = 0  # peers that do not choke us; they share the memory for pieces in flight
 
     # -- what they have ----------------------------------------------------------------------------------------------
@@ -211,14 +212,15 @@ class Fetching:
         room = min(allowed, ENDGAME_WINDOW - len(peer.asked))
         if peer.snubbed or room <= 0:
             return
-        seconds = seconds_for(len(peer.asked) + 1, peer.from_them.rate(now))
+        seconds = seconds_for(len(peer.asked) + 1, peer.pace(now))
         helper = Helper(peer.id, pieces, peer.asked, seconds, partial(self._seconds_of, now))
         if again := self.picker.pick_again(helper, room, now):
             self._ask(peer, again, now, lend=False)
 
     def _seconds_of(self, now: float, peer: PeerId) -> float:
+        """Until all that was asked of a peer has come; from one that has been silent, not before as long again."""
         asker = self._peers[peer]
-        return seconds_for(len(asker.asked), asker.from_them.rate(now))
+        return max(asker.waited, seconds_for(len(asker.asked), asker.pace(now)))
 
     def _allowance(self, now: float) -> int:
         """Blocks that may be asked for now; what is over the limit by the last one is waited for."""
@@ -234,8 +236,6 @@ class Fetching:
             self._fill(peer, now)
 
     def _ask(self, peer: Peer, requests: list[Request], now: float, *, lend: bool) -> None:
-        if not peer.asked:
-            peer.last_block = now  # its patience starts with the first request
         peer.asks += 1
         for request in requests:
             peer.asked[request.piece, request.offset] = peer.asks
@@ -264,8 +264,7 @@ class Fetching:
         piece, offset, data = message.piece, message.offset, message.data
         key, size = (piece, offset), len(data)
         if peer.asked.get(key, asks + 1) > asks:
-            self.wasted += size
-            peer.useless += size
+            self._useless(peer, key, size)
             return
         if size != self._length(piece, offset):
             self._withdraw(peer, [key, *self._bound(peer, key)], now)  # its connection still has the place
@@ -273,7 +272,7 @@ class Fetching:
             self.wasted += size
             return
         del peer.asked[key]
-        peer.last_block = now
+        peer.waited = 0.0
         peer.snubbed = False
         peer.rejects = 0
         others, whole = self.picker.arrived(peer.id, peer.address, piece, offset)
@@ -284,6 +283,21 @@ class Fetching:
         if whole:
             self._do(Verify(piece, digests=self.picker.is_suspect(piece)))
 
+    def _useless(self, peer: Peer, key: tuple[int, int], size: int) -> None:
+        """A block that is not waited for. If it was once, the peer is slow, not silent, and not to blame."""
+        self.wasted += size
+        if self._answered(peer, key):
+            peer.waited = 0.0
+        else:
+            peer.useless += size
+
+    def _answered(self, peer: Peer, key: tuple[int, int]) -> bool:
+        """Whether the peer answers to a request that was cancelled: with its block, or with a reject (BEP 6)."""
+        count = peer.cancelled.pop(key, 0)
+        if count > 1:
+            peer.cancelled[key] = count - 1
+        return bool(count)
+
     def count(self, peer: Peer, size: int, now: float) -> None:
         """So many bytes of blocks have come."""
         peer.from_them.add(size, now)
@@ -291,10 +305,11 @@ class Fetching:
 
     def _withdraw_from(self, others: Iterable[PeerId], request: Request, now: float) -> None:
         for other in map(self._peers.__getitem__, others):
-            del other.asked[request.piece, request.offset]
+            key = request.piece, request.offset
+            del other.asked[key]
             self.hungry[other.id] = other
             self._count_asked(-request.length, now)
-            self._do(Withdraw(other.id, (request,)))
+            self._take_back(other, [key])
 
     def verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> frozenset[Address]:
         """The piece is had. Returns who is convicted of having sent it wrong before."""
@@ -357,7 +372,7 @@ class Fetching:
         `MOST_REJECTS` are for the caller. While it chokes us, it has thought better of what it allowed.
         """
         key = reject.piece, reject.offset
-        if key not in peer.asked:
+        if self._answered(peer, key) or key not in peer.asked:
             return
         bound = self._bound(peer, key)
         self._take_back(peer, bound)
@@ -393,8 +408,12 @@ class Fetching:
 
     def tick(self, now: float) -> None:
         """Give what is late to others; try again with those who had nothing to do."""
+        passed, self._ticked = now - self._ticked, now
         for peer in self._peers.values():
-            if peer.asked and now - peer.last_block > self._patience(peer, now):
+            if not peer.asked:
+                continue
+            peer.waited += passed
+            if peer.waited > self._patience(peer, now):
                 peer.snubbed = True
                 self._withdraw(peer, list(peer.asked), now)
         for alone, giver in self.picker.alone():
@@ -402,8 +421,7 @@ class Fetching:
         self.fill_hungry(now, most=len(self.hungry))
 
     def _patience(self, peer: Peer, now: float) -> float:
-        average = peer.from_them.total / max(1.0, now - peer.joined)
-        return patience(len(peer.asked), max(peer.from_them.rate(now), average))
+        return patience(len(peer.asked), peer.pace(now))
 
     def _hurry(self, alone: Partial, giver: Peer, now: float) -> None:
         """Take a suspect piece from its only giver, if it takes too long and another would do better."""
@@ -424,6 +442,8 @@ class Fetching:
 
     def _take_back(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
         if keys:
+            if tell:
+                peer.cancel(keys)
             requests = (Request(piece, offset, self._length(piece, offset)) for piece, offset in keys)
             self._do(Withdraw(peer.id, tuple(requests), tell))
 

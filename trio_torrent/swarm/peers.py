@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 
 import attrs
 
@@ -11,11 +12,16 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.wire.messages import Request
 
 from .events import PeerId
-from .pipeline import USUAL_QUEUE
+from .pipeline import MOST_WINDOW, USUAL_QUEUE
 from .rates import Meter
 
 # Suggestions of a peer that are kept: the last ones, since it speaks of what is in its memory now.
 MOST_SUGGESTED = 16
+
+
+# Cancelled requests whose answers are still recognized: more than are ever outstanding. Without the fast extension
+# most are never answered, so the oldest are forgotten.
+MOST_CANCELLED = 2 * MOST_WINDOW
 
 
 @attrs.define(eq=False, kw_only=True)
@@ -48,7 +54,8 @@ class Peer:
     allowed_fast: Bitfield | None = None  # what it gives although it chokes us (BEP 6); None: nothing
     suggested: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_SUGGESTED))  # what is easy for it (BEP 6)
     gives_runs: bool = False  # it is quickest with pieces in a row
-    last_block: float = 0.0
+    waited: float = 0.0  # seconds in which it owed us blocks, since the last one
+    cancelled: dict[tuple[int, int], int] = attrs.field(factory=dict)  # requests, and how many answers may still come
     last_heard: float = 0.0
     last_said: float = 0.0
     from_them: Meter  # bytes of blocks
@@ -56,3 +63,15 @@ class Peer:
 
     serving: dict[Request, None] = attrs.field(factory=dict)  # what they asked for and were not sent
     bad_requests: int = 0
+
+    def pace(self, now: float) -> float:
+        """Bytes a second that it gives us: over the last seconds or since it came, whichever is more."""
+        average = self.from_them.total / max(1.0, now - self.joined)
+        return max(self.from_them.rate(now), average)
+
+    def cancel(self, keys: Iterable[tuple[int, int]]) -> None:
+        """These requests are taken back. Their answers, blocks or rejects, may come all the same."""
+        for key in keys:
+            self.cancelled[key] = self.cancelled.pop(key, 0) + 1
+        while len(self.cancelled) > MOST_CANCELLED:
+            del self.cancelled[next(iter(self.cancelled))]

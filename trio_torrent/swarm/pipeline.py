@@ -24,8 +24,8 @@ URGENT_SHARE = 4
 # A peer that has never sent a block gets this long for its first (libtorrent's `piece_timeout`).
 FIRST_BLOCK_SECONDS = 20.0
 
-# What a block of a peer is thought to take when it sends nothing just now: slower than most.
-UNKNOWN_SECONDS = 1.0
+# What a block is thought to take from a peer that has never sent one: it is tried only where others are slower still.
+UNKNOWN_SECONDS = 5.0
 
 # No request is thought late before this, whatever the rate was, nor waited for longer than the other.
 LEAST_PATIENCE = 5.0
@@ -44,7 +44,7 @@ def window(recent: int, total: int, queue: int) -> int:
 
 
 def seconds_for(blocks: int, rate: float) -> float:
-    """Until so many blocks have come from a peer. One that has not sent any lately is given a second for each."""
+    """Until so many blocks have come from a peer of this rate."""
     return blocks * (BLOCK_SIZE / rate if rate > 0 else UNKNOWN_SECONDS)
 
 
