@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .metainfo.infohash import InfoHashes
     from .metainfo.magnet import Magnet
     from .net.tracker_server import TrackerServer, serve_tracker
+    from .swarm.stall import Stall
 
 _HOMES = {
     "address": ("Address",),
@@ -98,6 +99,7 @@ _HOMES = {
     "metainfo.infohash": ("InfoHashes",),
     "metainfo.magnet": ("Magnet",),
     "net.tracker_server": ("TrackerServer", "serve_tracker"),
+    "swarm.stall": ("Stall",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -126,6 +128,7 @@ __all__ = [
     "ProtocolError",
     "Reached",
     "Settings",
+    "Stall",
     "State",
     "Status",
     "Step",

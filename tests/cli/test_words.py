@@ -22,6 +22,7 @@ DOWNLOADING = Status(
     peers=3,
     seeds=1,
     known=9,
+    stall=None,
     reason=None,
     trackers=(),
 )

@@ -372,7 +372,7 @@ async def test_an_address_that_fails_rests_longer_each_time_and_is_given_up(
         assert {event for event in events if isinstance(event, DialRefused)} == {
             DialRefused(str(address(9)), "connection refused")
         }
-        assert node.torrent.status.reason == "none of 1 known peers can be reached"
+        assert node.torrent.status.reason == "no known peer can be reached"
 
 
 async def test_we_do_not_talk_to_ourselves(tmp_path: Path, autojump_clock: trio.testing.MockClock):

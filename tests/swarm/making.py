@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from random import Random
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ from trio_torrent.swarm.commands import Command
 from trio_torrent.swarm.events import PeerId
 from trio_torrent.swarm.fetching import Fetching
 from trio_torrent.swarm.peers import Peer
-from trio_torrent.swarm.rates import Meter
+from trio_torrent.swarm.rates import Bucket, Meter
 from trio_torrent.swarm.serving import Serving
 from trio_torrent.wire import messages as wire
 
@@ -109,8 +109,8 @@ class Swarm:
         self.serving.left(peer, now)
 
 
-def make_swarm(have: Iterable[int] = (), *, slots: int = 2) -> Swarm:
+def make_swarm(have: Iterable[int] = (), *, slots: int = 2, down: Sequence[Bucket] = ()) -> Swarm:
     pieces, peers, commands, bans = Bitfield(PIECES, have), dict[PeerId, Peer](), Commands(), Bans()
-    fetching = Fetching(GEOMETRY, pieces, peers, commands.do, bans=bans, random=Random(1), now=NOW)
+    fetching = Fetching(GEOMETRY, pieces, peers, commands.do, bans=bans, random=Random(1), now=NOW, limits=down)
     serving = Serving(GEOMETRY, pieces, peers, commands.do, random=Random(1), slots=slots, now=NOW)
     return Swarm(pieces, peers, commands, bans, fetching, serving)

@@ -2,10 +2,12 @@
 
 import pytest
 
+from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.commands import Ask, Discard, Keep, Send, Verify, Withdraw
-from trio_torrent.swarm.fetching import ENDGAME_WINDOW, MOST_REJECTS
-from trio_torrent.swarm.peers import Peer
+from trio_torrent.swarm.fetching import ALONE_SECONDS, ENDGAME_WINDOW, MOST_REJECTS
+from trio_torrent.swarm.peers import MOST_CANCELLED, Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
+from trio_torrent.swarm.rates import Bucket
 from trio_torrent.wire import messages as wire
 
 from .making import BLOCK, GEOMETRY, NOW, PIECES, Swarm, address, every_block, landed, make_peer, make_swarm, own
@@ -428,3 +430,217 @@ def test_a_suspect_piece_does_not_wait_for_a_giver_of_whom_nothing_is_asked(fast
         swarm.fetching.choked(giver, NOW)
     commands = swarm.commands.take()
     assert commands.index(Discard(1)) < commands.index(Ask(other.id, tuple(every_block(1))))
+
+
+# -- what is wanted --------------------------------------------------------------------------------------------------
+
+
+def test_what_is_no_longer_wanted_is_taken_back_and_thrown_away():
+    swarm = make_swarm(have=[0, 2, 3])
+    peer = swarm.join(make_peer(), [1, 4], unchokes=True)
+    swarm.commands.take()
+    swarm.fetching.prioritize([(1, SKIP)], NOW)
+    (taken,) = [command for command in swarm.commands.all if isinstance(command, Withdraw)]
+    assert set(taken.requests) == set(every_block(1))
+    assert Discard(1) in swarm.commands.take()
+    swarm.fetching.prioritize([(4, SKIP)], NOW)
+    assert Send(peer.id, (wire.NotInterested(),)) in swarm.commands.take()
+    swarm.fetching.prioritize([(1, HIGH)], NOW)
+    assert Send(peer.id, (wire.Interested(),)) in swarm.commands.all
+    assert asked_of(swarm, peer) == every_block(1)
+
+
+def test_a_suspect_piece_that_is_no_longer_wanted_goes_with_its_only_giver():
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    one = swarm.join(make_peer(1), [1], unchokes=True)
+    fetch(swarm, one, 1)
+    swarm.fetching.failed(1, (b"a", b"b"))
+    swarm.fetching.fill_hungry(NOW)
+    assert swarm.fetching.picker.exclusive(1)
+    swarm.commands.take()
+    swarm.fetching.prioritize([(1, SKIP)], NOW)
+    assert swarm.commands.of(Discard) == [Discard(1)]
+    assert not one.asked
+
+
+def test_while_somebody_reads_queues_are_short():
+    geometry_blocks = [block for piece in ALL for block in every_block(piece)]
+    swarm = make_swarm()
+    swarm.fetching.urgent([(3, NOW)], NOW)
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    asked = asked_of(swarm, peer)
+    assert asked[:2] == every_block(3)
+    assert len(asked) < len(geometry_blocks)
+
+
+# -- the fast extension ----------------------------------------------------------------------------------------------
+
+
+def test_what_a_choking_peer_allows_is_asked_for_and_nothing_else():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(fast=True), [1, 2])
+    swarm.fetching.allowed_fast(peer, 4, NOW)
+    assert asked_of(swarm, peer) == [], "it has not got it"
+    swarm.fetching.allowed_fast(peer, 1, NOW)
+    assert asked_of(swarm, peer) == every_block(1)
+    for block in every_block(1):
+        swarm.fetching.rejected(peer, wire.Reject(block.piece, block.offset, block.length), NOW)
+    assert asked_of(swarm, peer) == [], "it has thought better of it"
+    assert peer.rejects == 0
+
+
+def test_what_a_peer_suggests_is_begun_first():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(fast=True), ALL)
+    peer.suggested.extend([3, 2])
+    swarm.fetching.unchoked(peer, NOW)
+    assert [request.piece for request in asked_of(swarm, peer)][:4] == [3, 3, 2, 2]
+
+
+def test_a_peer_that_is_good_at_runs_goes_on_where_it_was():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL)
+    peer.gives_runs = True
+    peer.queue = 4
+    swarm.fetching.picker.sequential = True
+    swarm.fetching.unchoked(peer, NOW)
+    swarm.fetching.picker.sequential = False
+    swarm.commands.take()
+    for block in every_block(0):
+        swarm.gives(peer, landed(block))
+    swarm.fetching.fill(peer, NOW)
+    assert [request.piece for request in asked_of(swarm, peer)] == [2, 2]
+
+
+# -- what a peer no longer has ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", [True, False])
+def test_what_a_peer_lost_is_taken_back_and_asked_of_another(seed: bool):
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    one = swarm.join(make_peer(1), ALL if seed else [0, 1], unchokes=True)
+    two = swarm.join(make_peer(2), [1], unchokes=True)
+    swarm.commands.take()
+    swarm.fetching.lost(one, 1, NOW)
+    assert (one.asked, one.we_are_interested) == ({}, False)
+    assert set(two.asked) == {(1, 0), (1, BLOCK)}
+    assert swarm.fetching.picker.availability.count(1) == 1
+    assert swarm.fetching.picker.availability.count(0) == 1
+    swarm.fetching.lost(one, 1, NOW)
+    swarm.leave(one)
+    assert swarm.fetching.picker.availability.count(0) == 0
+
+
+# -- limits ----------------------------------------------------------------------------------------------------------
+
+
+def limited(rate: int) -> tuple[Swarm, Bucket]:
+    bucket = Bucket(rate, NOW)
+    return make_swarm(down=(bucket,)), bucket
+
+
+def test_no_more_is_asked_for_than_the_limit_lets_come():
+    swarm, bucket = limited(4 * BLOCK)
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    assert asked_of(swarm, peer) == []
+    assert swarm.fetching.is_limited(NOW)
+    asked = 0
+    for tenth in range(1, 16):
+        swarm.fetching.tick(NOW + tenth / 10)
+        asked += len(asked_of(swarm, peer))
+        assert asked <= 4 * tenth / 10 + 1
+    assert asked >= 6
+    bucket.set_rate(None, NOW + 2)
+    swarm.fetching.tick(NOW + 2)
+    assert asked + len(asked_of(swarm, peer)) == 9, "every block"
+    assert not swarm.fetching.is_limited(NOW + 2)
+
+
+def test_peers_take_turns_under_a_limit():
+    swarm, _ = limited(BLOCK)
+    peers = [swarm.join(make_peer(number), ALL, unchokes=True) for number in (1, 2, 3)]
+    for second in range(1, 7):
+        swarm.fetching.tick(NOW + second)
+    assert [len(peer.asked) for peer in peers] == [2, 2, 2]
+
+
+def test_what_does_not_come_is_not_counted():
+    swarm, bucket = limited(BLOCK)
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    swarm.fetching.tick(NOW + 1)
+    assert len(peer.asked) == 1
+    before = bucket.available(NOW + 1)
+    swarm.leave(peer, NOW + 1)
+    assert bucket.available(NOW + 1) == before + BLOCK
+
+
+# -- cancelled requests ----------------------------------------------------------------------------------------------
+
+
+def late(swarm: Swarm, peer: Peer) -> None:
+    """The peer is late with everything; it is cancelled, and one block is asked for again."""
+    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS + 1)
+    assert peer.snubbed
+    assert len(peer.asked) == 1
+
+
+def test_the_reject_for_a_cancelled_request_is_not_taken_for_the_next_one():
+    swarm = make_swarm(have=[0, 1, 2, 3])
+    peer = swarm.join(make_peer(fast=True), [4], unchokes=True)
+    late(swarm, peer)
+    refusal = wire.Reject(4, 0, 1000)
+    swarm.fetching.rejected(peer, refusal, NOW)
+    assert (len(peer.asked), peer.rejects) == (1, 0)
+    swarm.fetching.rejected(peer, refusal, NOW)
+    assert (len(peer.asked), peer.rejects) == (0, 1)
+
+
+def test_a_late_block_is_a_sign_of_life_and_one_that_was_never_asked_for_is_not():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    late(swarm, peer)
+    peer.waited = 3.0
+    gone = next(block for piece in ALL for block in every_block(piece) if (piece, block.offset) not in peer.asked)
+    swarm.gives(peer, own(gone))
+    assert (peer.waited, peer.useless) == (0.0, 0)
+    swarm.gives(peer, own(gone))
+    assert peer.useless == gone.length
+
+
+def test_few_cancelled_requests_are_remembered():
+    peer = make_peer()
+    for number in range(MOST_CANCELLED + 5):
+        peer.cancel([(number, 0)])
+    assert (len(peer.cancelled), (5, 0) in peer.cancelled, (4, 0) in peer.cancelled) == (MOST_CANCELLED, True, False)
+
+
+def test_patience_is_not_renewed_by_others_who_help_out():
+    swarm = make_swarm(have=[0, 1, 2, 3])
+    silent = swarm.join(make_peer(1), [4], unchokes=True)
+    for second in range(1, 31):
+        swarm.fetching.tick(NOW + second)
+        if silent.asked and second < FIRST_BLOCK_SECONDS:  # somebody else has brought it, and then it was wanted again
+            swarm.fetching._withdraw(silent, list(silent.asked), NOW + second)
+            swarm.fetching.fill_hungry(NOW + second)
+    assert silent.snubbed
+
+
+# -- suspects --------------------------------------------------------------------------------------------------------
+
+
+def test_a_suspect_piece_is_taken_from_a_giver_that_trickles():
+    """Or else a liar could hold it for hours, a block at a time."""
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    liar = swarm.join(make_peer(1), [1], unchokes=True)
+    fetch(swarm, liar, 1)
+    swarm.fetching.failed(1, (b"a", b"b"))
+    swarm.fetching.fill_hungry(NOW)
+    other = swarm.join(make_peer(2), [1], unchokes=True)
+    swarm.gives(liar, landed(every_block(1)[0]))
+    liar.waited = -1000.0  # it is always in time with the next block
+    swarm.fetching.tick(NOW + ALONE_SECONDS)
+    assert not other.asked
+    swarm.commands.take()
+    swarm.fetching.tick(NOW + ALONE_SECONDS + 1)
+    assert swarm.commands.of(Discard) == [Discard(1)]
+    assert {piece for piece, _ in other.asked} == {1}

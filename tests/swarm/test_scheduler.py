@@ -9,12 +9,15 @@ import attrs
 import pytest
 
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.candidates import MOST_HALF_OPEN
 from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Finish, Send, Serve, Unserve, Verify, Withdraw
 from trio_torrent.swarm.events import (
     AddressesFound,
+    Awaited,
     Connected,
     DialFailed,
+    InOrder,
     Joined,
     Left,
     PeerId,
@@ -23,11 +26,13 @@ from trio_torrent.swarm.events import (
     Received,
     Served,
     Tick,
+    Wanted,
 )
 from trio_torrent.swarm.fetching import MOST_REJECTS
 from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
 from trio_torrent.swarm.scheduler import Swarm as Snapshot
 from trio_torrent.swarm.serving import MOST_BAD_REQUESTS, MOST_QUEUED
+from trio_torrent.swarm.stall import Stall
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode_all
 from trio_torrent.wire.connection import Connection
@@ -358,15 +363,63 @@ def test_how_it_stands():
         peers=2,
         seeds=1,
         known=1,
-        unchoked_by=1,
-        interesting=1,
         downloaded=first.length + 7,
         uploaded=100,
         wasted=7,
         down_rate=(first.length + 7) / 0.25,
         up_rate=100 / 0.25,
+        stall=None,
     )
 
 
+def test_why_nothing_comes():
+    bench = make()
+    assert str(bench.snapshot.stall) == Stall.NO_PEERS
+    bench.finds(1)
+    assert str(bench.snapshot.stall) == Stall.CONNECTING
+    bench.happens(Connected(address(1)))
+    bench.joins(1)
+    assert str(bench.snapshot.stall) == Stall.NOBODY_HAS
+    bench.says(1, EVERYTHING)
+    assert str(bench.snapshot.stall) == Stall.CHOKED
+    bench.says(1, wire.Unchoke())
+    assert str(bench.snapshot.stall) == Stall.WAITING
+    bench.passes(25)
+    assert str(bench.snapshot.stall) == Stall.SILENT
+    bench.happens(Left(PeerId(1), "bored"))
+    assert str(bench.snapshot.stall) == Stall.UNREACHABLE
+
+
+def test_whoever_wants_nothing_is_not_stalled():
+    bench = make()
+    bench.happens(Wanted(tuple((piece, SKIP) for piece in range(PIECES))))
+    assert bench.snapshot.stall is None
+
+
 def test_before_there_is_a_scheduler_there_is_nothing():
-    assert set(attrs.astuple(Snapshot.nothing())) == {0}
+    assert set(attrs.astuple(Snapshot.nothing())) == {0, None}
+
+
+# -- what the user wants ---------------------------------------------------------------------------------------------
+
+
+def test_it_is_done_when_what_is_wanted_is_there_and_again_when_more_was_wanted():
+    bench = make(have=[0, 1])
+    assert Finish() in bench.happens(Wanted(((2, SKIP), (3, SKIP), (4, SKIP))))
+    assert Finish() not in bench.happens(Wanted(((2, SKIP),)))
+    assert Finish() not in bench.happens(Wanted(((2, HIGH), (3, SKIP))))
+    assert Finish() in bench.happens(Wanted(((2, SKIP),)))
+
+
+def test_in_order_and_what_is_read_first():
+    bench = make()
+    bench.happens(InOrder())
+    bench.joins(1)
+    (ask,) = [c for c in bench.says(1, EVERYTHING, wire.Unchoke()) if isinstance(c, Ask)]
+    assert [request.piece for request in ask.requests] == [0, 0, 1, 1, 2, 2, 3, 3, 4]
+    other = make()
+    other.happens(InOrder())
+    other.happens(Awaited(((3, other.now),)))
+    other.joins(1)
+    (ask,) = [c for c in other.says(1, EVERYTHING, wire.Unchoke()) if isinstance(c, Ask)]
+    assert [request.piece for request in ask.requests][:3] == [3, 3, 0]

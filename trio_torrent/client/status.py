@@ -6,7 +6,7 @@ import enum
 
 import attrs
 
-from trio_torrent.swarm.scheduler import Swarm
+from trio_torrent.swarm.stall import Stall
 from trio_torrent.tracker.tiers import TrackerStatus
 
 
@@ -38,21 +38,12 @@ class Status:
     peers: int
     seeds: int
     known: int  # addresses
-    reason: str | None  # why nothing comes, in words, while downloading
+    stall: Stall | None  # why nothing comes, while downloading
+    reason: str | None  # the same in words, with details
     trackers: tuple[TrackerStatus, ...]
 
 
-def why_nothing_comes(swarm: Swarm, trackers: tuple[TrackerStatus, ...]) -> str | None:
-    """The first thing that is missing on the way from knowing nobody to receiving; None if data comes."""
-    if swarm.down_rate:
-        return None
-    if not swarm.known and not swarm.peers:
-        errors = [f"{tracker.error}" for tracker in trackers if tracker.error]
-        return f"no peers known ({errors[0]})" if errors else "no peers known"
-    if not swarm.peers:
-        return f"none of {swarm.known} known peers can be reached"
-    if not swarm.interesting:
-        return "no connected peer has what is missing"
-    if not swarm.unchoked_by:
-        return "all peers choke us"
-    return "waiting for data"
+def in_words(stall: Stall | None, trackers: tuple[TrackerStatus, ...]) -> str | None:
+    """The reason, with what a tracker says where that is the reason for the reason."""
+    errors = [f"{tracker.error}" for tracker in trackers if tracker.error]
+    return f"{stall} ({errors[0]})" if stall is Stall.NO_PEERS and errors else stall and str(stall)

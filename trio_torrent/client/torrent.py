@@ -39,7 +39,7 @@ from .metainfo import Metainfo
 from .perform import Performer, Reports
 from .progress import Progress
 from .settings import Settings
-from .status import State, Status, why_nothing_comes
+from .status import State, Status, in_words
 
 # Events that wait for the scheduler. It takes microseconds for each, so more would only hide that it is late; a peer
 # that finds it full waits, and TCP slows the other side down.
@@ -117,7 +117,7 @@ class Torrent:
         """How it stands now."""
         swarm = self._snapshot()
         trackers = self._announcer.status
-        downloading = self._state is State.DOWNLOADING
+        stall = swarm.stall if self._state is State.DOWNLOADING else None
         return Status(
             state=self._state,
             done=self._progress.done,
@@ -133,7 +133,8 @@ class Torrent:
             peers=swarm.peers,
             seeds=swarm.seeds,
             known=swarm.known,
-            reason=why_nothing_comes(swarm, trackers) if downloading else None,
+            stall=stall,
+            reason=in_words(stall, trackers),
             trackers=trackers,
         )
 

@@ -101,7 +101,7 @@ class Unserve:
 
 @attrs.frozen
 class Finish:
-    """The last piece is verified."""
+    """Every piece that is wanted is verified; said again when more was wanted meanwhile."""
 
 
 Command: TypeAlias = Dial | Drop | Send | Ask | Withdraw | Keep | Verify | Discard | Serve | Unserve | Finish

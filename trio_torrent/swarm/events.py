@@ -94,10 +94,43 @@ class PieceFailed:
 
 
 @attrs.frozen
+class Wanted:
+    """How much pieces are wanted from now on: each with its priority, `availability.SKIP` to `HIGH`."""
+
+    priorities: tuple[tuple[int, int], ...]
+
+
+@attrs.frozen
+class Awaited:
+    """Somebody reads: each of these pieces is needed at its time, on the scheduler's clock; none of those before."""
+
+    deadlines: tuple[tuple[int, float], ...]
+
+
+@attrs.frozen
+class InOrder:
+    """From now on, pieces are fetched from the first to the last; or the rarest first again."""
+
+    on: bool = True
+
+
+@attrs.frozen
 class Tick:
-    """Some time has passed; sent about once a second."""
+    """Some time has passed; sent about once a second, and ten times as often where a rate limit is kept."""
 
 
 Event: TypeAlias = (
-    AddressesFound | Connected | DialFailed | Joined | Received | Served | Left | PieceVerified | PieceFailed | Tick
+    AddressesFound
+    | Connected
+    | DialFailed
+    | Joined
+    | Received
+    | Served
+    | Left
+    | PieceVerified
+    | PieceFailed
+    | Wanted
+    | Awaited
+    | InOrder
+    | Tick
 )

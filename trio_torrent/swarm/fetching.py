@@ -231,7 +231,7 @@ class Fetching:
     def fill_hungry(self, now: float, *, most: int = HUNGRY_AT_ONCE) -> None:
         """There may be something for those who could take more: for the one that has waited longest, first."""
         for peer in list(islice(self.hungry.values(), most)):
-            if self.picker.is_full:
+            if self.picker.is_full or self.is_limited(now):
                 return
             self._fill(peer, now)
 
@@ -351,7 +351,7 @@ class Fetching:
         peer.rests_until = now
         self.fill(peer, now)
 
-    def limited(self, now: float) -> bool:
+    def is_limited(self, now: float) -> bool:
         """A rate limit keeps us from asking."""
         return bool(self.hungry) and any(limit.available(now) <= 0 for limit in self._limits)
 
@@ -425,12 +425,13 @@ class Fetching:
 
     def _hurry(self, alone: Partial, giver: Peer, now: float) -> None:
         """Take a suspect piece from its only giver, if it takes too long and another would do better."""
-        rates = [
-            peer.from_them.rate(now)
+        blocks = self._geometry.block_count(alone.piece)
+        others = [
+            seconds_for(blocks, peer.pace(now))
             for peer in self._peers.values()
             if peer is not giver and not peer.chokes_us and alone.piece in peer.pieces
         ]
-        if rates and now - alone.begun > max(ALONE_SECONDS, ALONE_PATIENCE * alone.size / max(1.0, *rates)):
+        if others and now - alone.begun > max(ALONE_SECONDS, ALONE_PATIENCE * min(others)):
             giver.rests_until = now + REST_SECONDS
             self._abandon(giver, now)
 

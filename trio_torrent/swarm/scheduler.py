@@ -33,9 +33,11 @@ from .candidates import Candidates
 from .commands import Command, Dial, Drop, Finish, Send
 from .events import (
     AddressesFound,
+    Awaited,
     Connected,
     DialFailed,
     Event,
+    InOrder,
     Joined,
     Left,
     PeerId,
@@ -44,11 +46,13 @@ from .events import (
     Received,
     Served,
     Tick,
+    Wanted,
 )
 from .fetching import MOST_REJECTS, MOST_USELESS, Fetching
 from .peers import Peer
 from .rates import Bucket, Meter
 from .serving import MOST_QUEUED, Serving
+from .stall import Stall, why
 
 # Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
 KEEP_ALIVE_SECONDS = 100.0
@@ -81,18 +85,18 @@ class Swarm:
     peers: int
     seeds: int
     known: int  # addresses
-    unchoked_by: int  # peers that would answer us
-    interesting: int  # peers that have something we lack
     downloaded: int
     uploaded: int
     wasted: int
     down_rate: float
     up_rate: float
+    stall: Stall | None  # why nothing comes; None if something does, or nothing is wanted
 
     @classmethod
     def nothing(cls) -> Swarm:
         """Before there is a scheduler."""
-        return cls(**dict.fromkeys((field.name for field in attrs.fields(cls)), 0))
+        counts = dict.fromkeys((field.name for field in attrs.fields(cls) if field.name != "stall"), 0)
+        return cls(**counts, stall=None)
 
 
 class Scheduler:
@@ -116,6 +120,7 @@ class Scheduler:
         self._commands: list[Command] = []
         self._bans = Bans()
         self._candidates = Candidates(random)
+        self._finished = have.complete
         self._fetching = Fetching(
             geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now, limits=down
         )
@@ -141,6 +146,8 @@ class Scheduler:
                 self._on_joined(event, now)
             case Connected() | DialFailed() | AddressesFound():
                 self._on_address(event, now)
+            case Wanted() | Awaited() | InOrder():
+                self._on_wish(event, now)
             case Tick():
                 self._on_tick(now)
         if now >= self._fetching.news.due:
@@ -323,13 +330,32 @@ class Scheduler:
         elif self._serving.is_nuisance(peer):
             self._drop(peer, "asks for what is not there", now)
 
+    # -- what the user wants -----------------------------------------------------------------------------------------
+
+    def _on_wish(self, event: Wanted | Awaited | InOrder, now: float) -> None:
+        match event:
+            case Wanted(priorities):
+                self._fetching.prioritize(priorities, now)
+                self._finish()
+            case Awaited(deadlines):
+                self._fetching.urgent(deadlines, now)
+            case InOrder(on):
+                self._fetching.picker.sequential = on
+
+    def _finish(self) -> None:
+        """Say so when nothing is lacking any more."""
+        done = not self._fetching.picker.lacking.count
+        if done and not self._finished:
+            self._do(Finish())
+        self._finished = done
+
     # -- what the disk says ------------------------------------------------------------------------------------------
 
     def _on_verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> None:
         liars = self._fetching.verified(piece, digests, now)
         self._drop_liars(liars, now)
+        self._finish()
         if self.have.complete:
-            self._do(Finish())
             for peer in list(self._peers.values()):
                 self._judge(peer, now)
 
@@ -370,11 +396,24 @@ class Scheduler:
             peers=len(peers),
             seeds=sum(peer.pieces.complete for peer in peers),
             known=len(self._candidates),
-            unchoked_by=sum(not peer.chokes_us for peer in peers),
-            interesting=sum(peer.we_are_interested for peer in peers),
             downloaded=self._fetching.meter.total,
             uploaded=self._serving.meter.total,
             wasted=self._fetching.wasted,
-            down_rate=self._fetching.meter.rate(now),
+            down_rate=(down_rate := self._fetching.meter.rate(now)),
             up_rate=self._serving.meter.rate(now),
+            stall=self._stall(now) if self._fetching.picker.lacking.count and not down_rate else None,
+        )
+
+    def _stall(self, now: float) -> Stall:
+        interesting = [peer for peer in self._peers.values() if peer.we_are_interested]
+        giving = [peer for peer in interesting if not peer.chokes_us]
+        return why(
+            known=len(self._candidates),
+            dialling=self._candidates.busy,
+            peers=len(self._peers),
+            interesting=len(interesting),
+            giving=len(giving),
+            silent=sum(peer.snubbed for peer in giving),
+            limited=self._fetching.is_limited(now),
+            full=self._fetching.picker.is_full,
         )
