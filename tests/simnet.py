@@ -18,6 +18,7 @@ import outcome
 import trio
 
 from trio_torrent.address import Address
+from trio_torrent.client.buckets import Buckets
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
@@ -206,8 +207,9 @@ def join(
     """Start a torrent of ours on this host."""
     boundary = Boundary()
     random = Random(f"{host.address} {seed}")
+    settings = settings or Settings(trackers=False)
     shared = Shared(
-        settings=settings or Settings(trackers=False),
+        settings=settings,
         workers=InlineWorkers(),
         http=NoTracker(),
         connect=network.connect_from(host),
@@ -215,6 +217,7 @@ def join(
         port=host.address.port,
         boundary=boundary,
         random=random,
+        buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     torrent = Torrent(metainfo, save_path, shared, peers or [])
 

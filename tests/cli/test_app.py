@@ -40,7 +40,9 @@ def test_every_command_has_help(command, capsys):
     [
         (["get"], "Missing argument 'SOURCE...'"),
         (["get", "x", "--sequential"], "No such option"),
-        (["get", "x", "--limit-down", "1M"], "No such option"),
+        (["get", "x", "--limit-down", "fast"], "'fast' is not a rate"),
+        (["seed", "x", "--limit-up", "0.1"], "'0.1' is not a rate"),
+        (["probe", "x", "--limit-down", "1M"], "No such option"),
         (["get", "x", "--stall-timeout", "soon"], "'soon' is not a duration"),
         (["get", "x", "--peer", "nobody"], "'nobody' is not HOST:PORT"),
         (["get", "-", "-"], "stdin (-) can be read only once"),
@@ -76,6 +78,8 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
         "PEER": "127.0.0.1:1 [::1]:2",
         "NO_TRACKERS": "1",
         "MAX_PEERS": "7",
+        "LIMIT_DOWN": "2M",
+        "LIMIT_UP": "0",
         "SEED_TIME": "2m",
         "STALL_TIMEOUT": "1h",
         "OUTPUT": str(tmp_path),
@@ -88,8 +92,17 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
     assert [str(peer) for peer in orders.network.peers] == ["127.0.0.1:1", "[::1]:2"]
     assert not orders.network.settings().trackers
     assert orders.network.settings().connections == 7
+    assert (orders.network.settings().limit_down, orders.network.settings().limit_up) == (2 << 20, None)
     assert orders.limits == SeedLimits(seconds=120.0)
     assert (orders.stall_seconds, orders.folder) == (3600.0, tmp_path)
+
+
+@pytest.mark.parametrize("command", ["get", "seed"])
+def test_limits(command, asked):
+    assert exit_of(command, "x", "--limit-down", "1.5M", "--limit-up", "20K", "--max-peers", "3") == 0
+    ((_, orders),) = asked
+    settings = orders.network.settings()
+    assert (settings.limit_down, settings.limit_up, settings.connections) == (1_572_864, 20_480, 3)
 
 
 def test_defaults(asked):

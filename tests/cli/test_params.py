@@ -4,7 +4,7 @@ import click
 import pytest
 
 from trio_torrent import Address
-from trio_torrent.cli.params import DURATION, INTERFACE, PEER, RATIO, SIZE
+from trio_torrent.cli.params import DURATION, INTERFACE, PEER, RATE, RATIO, SIZE
 
 
 @pytest.mark.parametrize(
@@ -32,6 +32,20 @@ def test_no_sizes(text):
 def test_no_durations(text):
     with pytest.raises(click.BadParameter, match="is not a duration"):
         DURATION.convert(text, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "rate"),
+    [("0", None), ("0K", None), ("0.0", None), ("1", 1), ("500K", 512_000), ("2M", 2 << 20), ("1.5m", 1_572_864)],
+)
+def test_rates(text, rate):
+    assert RATE.convert(text, None, None) == rate
+
+
+@pytest.mark.parametrize("text", ["", "x", "-1", "0.5", "1T", "1M/s", "unlimited", "inf", "nan"])
+def test_no_rates(text):
+    with pytest.raises(click.BadParameter, match="is not a rate: write bytes a second, or 500K, 2M; 0 is no limit"):
+        RATE.convert(text, None, None)
 
 
 def test_ratios():

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -33,6 +34,7 @@ from trio_torrent import (
 )
 from trio_torrent.bencode import decode, encode
 from trio_torrent.metainfo.build import Entry, draft
+from trio_torrent.metainfo.geometry import BLOCK_SIZE
 from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.net.handshaking import receive_handshake
 from trio_torrent.net.tracker_server import TrackerServer
@@ -152,6 +154,26 @@ async def test_a_stranger_who_asks_for_something_else_is_shown_out(seed: Path):
             assert theirs.peer_id == client.peer_id
 
 
+@pytest.mark.parametrize("whose", ["client", "torrent", "late"])
+async def test_a_limit_holds_until_it_is_lifted(seed: Path, tmp_path: Path, whose: str):
+    """At a byte a second there is one block, and the next in hours."""
+    settings = attrs.evolve(SETTINGS, limit_up=1) if whose == "client" else SETTINGS
+    async with open_client(settings) as one, open_client(SETTINGS) as other:
+        with trio.fail_after(10):
+            source = await one.add(DATA, save_path=seed, limit_up=1 if whose == "torrent" else None)
+            if whose == "late":
+                one.set_limits(up=1)
+            await source.wait_complete()
+            target = await other.add(DATA, save_path=tmp_path, peers=[where(one)])
+            async with target.events() as events:
+                while target.status.downloaded < BLOCK_SIZE:
+                    with trio.move_on_after(0.01):
+                        assert not isinstance(await events.receive(), PieceDone)
+            assert target.status.downloaded == BLOCK_SIZE
+            (source if whose == "torrent" else one).set_limits(up=None)
+            await target.wait_complete()
+
+
 # -- adding ----------------------------------------------------------------------------------------------------------
 
 
@@ -188,6 +210,15 @@ async def test_what_is_only_to_be_served_is_not_downloaded(tmp_path: Path, seed:
             await target.wait_complete()
         assert error.value.good == 3
         assert (part / "payload.bin").read_bytes() == PAYLOAD[:200_000]
+
+
+async def test_a_limit_that_makes_no_sense(tmp_path: Path):
+    async with open_client(SETTINGS) as client:
+        with pytest.raises(ValueError, match="at least 1 byte a second"):
+            await client.add(DATA, save_path=tmp_path, limit_down=0)
+        assert client.torrents == ()
+        with pytest.raises(ValueError, match="at least 1 byte a second"):
+            client.set_limits(up=-1)
 
 
 async def test_a_torrent_that_nothing_can_be_compared_with(tmp_path: Path):

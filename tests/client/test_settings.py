@@ -15,6 +15,7 @@ def test_the_defaults_make_sense():
     assert settings == Settings()
     assert settings.threads >= 2
     assert settings.stop_seconds > 0
+    assert settings.limit_down is settings.limit_up is None
     assert not settings.allow_local, "a torrent must not reach into the local network"
 
 
@@ -25,6 +26,8 @@ def test_the_defaults_make_sense():
         ("port", 65536, "port must be from 0 to 65535, not 65536"),
         ("connections", 0, "connections must be at least 1, not 0"),
         ("upload_slots", 0, "upload_slots must be at least 1, not 0"),
+        ("limit_down", 0, "limit_down must be at least 1, not 0"),
+        ("limit_up", -1, "limit_up must be at least 1, not -1"),
         ("threads", -3, "threads must be at least 1, not -3"),
         ("stop_seconds", -1.0, "stop_seconds must be at least 0, not -1.0"),
     ],
@@ -34,7 +37,9 @@ def test_what_makes_no_sense_is_refused(name: str, value: float, complaint: str)
         Settings(**{name: value})  # type: ignore[arg-type]  # which it is for some
 
 
-@pytest.mark.parametrize(("name", "value"), [("port", 0), ("port", 65535), ("connections", 1), ("stop_seconds", 0)])
+@pytest.mark.parametrize(
+    ("name", "value"), [("port", 0), ("port", 65535), ("connections", 1), ("limit_up", 1), ("stop_seconds", 0)]
+)
 def test_the_edges_are_fine(name: str, value: int):
     assert getattr(Settings(**{name: value}), name) == value  # type: ignore[arg-type]  # one of them is a float
 

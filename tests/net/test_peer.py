@@ -13,9 +13,12 @@ import trio
 import trio.testing
 
 from trio_torrent.errors import StorageError
+from trio_torrent.net.backlog import BATCH
 from trio_torrent.net.boundary import Boundary
-from trio_torrent.net.peer import BATCH, MOST_UNSAID, PeerConnection
+from trio_torrent.net.peer import MOST_UNSAID, PeerConnection
+from trio_torrent.net.throttle import Throttle
 from trio_torrent.swarm.events import Event, Left, PeerId, Received, Served
+from trio_torrent.swarm.rates import Bucket
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode, encode_all
 from trio_torrent.wire.connection import Connection
@@ -91,12 +94,16 @@ async def read_blocks(requests: Sequence[wire.Request]) -> bytes:
     return encode_all(map(block, requests))
 
 
+def no_limit() -> Throttle:
+    return Throttle(Bucket(None, 0.0), Bucket(None, 0.0), trio.Lock())
+
+
 @asynccontextmanager
 async def talking(*, fast: bool = True, early: bytes = b"", room: int = 1000, read=read_blocks) -> AsyncIterator[Bench]:
     boundary, stream = Boundary(), Wire()
     send, receive = trio.open_memory_channel[Event](room)
     connection = Connection(pieces=100, fast=fast)
-    peer = PeerConnection(ME, stream, connection, fast=fast, read_blocks=read, boundary=boundary)
+    peer = PeerConnection(ME, stream, connection, fast=fast, read_blocks=read, throttle=no_limit(), boundary=boundary)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(peer.run, send, early)
         await trio.testing.wait_all_tasks_blocked()
@@ -283,7 +290,13 @@ async def test_a_drop_before_it_runs():
     send, receive = trio.open_memory_channel[Event](10)
     stream, boundary = Wire(), Boundary()
     peer = PeerConnection(
-        ME, stream, Connection(pieces=1, fast=False), fast=False, read_blocks=read_blocks, boundary=boundary
+        ME,
+        stream,
+        Connection(pieces=1, fast=False),
+        fast=False,
+        read_blocks=read_blocks,
+        throttle=no_limit(),
+        boundary=boundary,
     )
     peer.drop("unwelcome")
     await peer.run(send, HAVE[:4])
@@ -380,6 +393,7 @@ async def test_both_ends_of_memory_talk():
             Connection(pieces=100, fast=True),
             fast=True,
             read_blocks=read_blocks,
+            throttle=no_limit(),
             boundary=Boundary(),
         )
         for number, stream in enumerate((ours, theirs))

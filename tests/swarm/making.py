@@ -96,8 +96,13 @@ class Swarm:
         self.peers[peer.id] = peer
         self.fetching.bitfield(peer, Bitfield(PIECES, pieces))
         if unchokes:
-            self.fetching.unchoked(peer, NOW)
+            self.unchoke(peer)
         return peer
+
+    def unchoke(self, peer: Peer, now: float = NOW) -> None:
+        """A peer unchokes us, and says no more."""
+        self.fetching.unchoked(peer, now)
+        self.fetching.fill(peer, now)
 
     def gives(self, peer: Peer, block: wire.Piece, now: float = NOW) -> None:
         """A block comes, in answer to all that was asked so far."""

@@ -4,7 +4,7 @@ import pytest
 
 from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.commands import Ask, Discard, Keep, Send, Verify, Withdraw
-from trio_torrent.swarm.fetching import ALONE_SECONDS, ENDGAME_WINDOW, MOST_REJECTS
+from trio_torrent.swarm.fetching import ALONE_SECONDS, ENDGAME_WINDOW, MOST_REJECTS, REST_SECONDS
 from trio_torrent.swarm.peers import MOST_CANCELLED, Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
 from trio_torrent.swarm.rates import Bucket
@@ -61,7 +61,7 @@ def test_a_peer_is_asked_when_it_unchokes_and_for_places_of_their_own():
     swarm = make_swarm()
     peer = swarm.join(make_peer(), ALL)
     assert asked_of(swarm, peer) == []
-    swarm.fetching.unchoked(peer, NOW)
+    swarm.unchoke(peer)
     asks = swarm.commands.of(Ask)
     assert [ask.lend for ask in asks] == [True]
     assert len(asks[0].requests) == 9
@@ -159,7 +159,7 @@ def test_a_block_of_another_length_loses_its_place(one):
     (request,) = [request for request in every_block(1) if request.offset == 0]
     assert swarm.commands.take() == [Withdraw(peer.id, (request,))]
     assert (swarm.fetching.wasted, peer.rejects) == (5, 1)
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.fill(peer, NOW + REST_SECONDS)
     assert asked_of(swarm, peer) == [request]
 
 
@@ -173,7 +173,7 @@ def test_a_block_of_another_length_does_not_mix_the_givers_of_a_suspect_piece(on
     assert swarm.commands.take() == [Withdraw(peer.id, tuple(every_block(1))), Discard(1)]
     swarm.gives(peer, own(every_block(1)[1]))
     assert swarm.commands.take() == [], "that one was withdrawn, too"
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.fill(peer, NOW + REST_SECONDS)
     assert asked_of(swarm, peer) == every_block(1)
 
 
@@ -228,7 +228,7 @@ def endgame() -> tuple[Swarm, Peer, Peer]:
     swarm = make_swarm()
     slow, quick = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
     swarm.commands.take()
-    swarm.fetching.unchoked(quick, NOW)
+    swarm.unchoke(quick, NOW)
     (ask,) = swarm.commands.of(Ask)
     assert (ask.peer, ask.lend, len(ask.requests)) == (quick.id, False, ENDGAME_WINDOW)
     return swarm, slow, quick
@@ -343,7 +343,7 @@ def test_a_reject_in_a_suspect_piece_takes_back_the_rest_of_it():
     fetch(swarm, peer, 1)
     swarm.fetching.failed(1, (b"x", b"y"))
     swarm.fetching.fill(peer, NOW)
-    swarm.fetching.unchoked(other, NOW)
+    swarm.unchoke(other, NOW)
     swarm.commands.take()
     swarm.fetching.rejected(peer, wire.Reject(1, 0, BLOCK), NOW)
     assert swarm.commands.take() == [
@@ -388,7 +388,7 @@ def test_what_the_late_one_owed_goes_to_another():
     swarm = make_swarm()
     late, other = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
     swarm.fetching.tick(LATE)
-    swarm.fetching.unchoked(other, LATE)
+    swarm.unchoke(other, LATE)
     assert len(late.asked) == 1
     assert len(set(other.asked) - set(late.asked)) == 8
 
@@ -396,7 +396,7 @@ def test_what_the_late_one_owed_goes_to_another():
 def test_patience_begins_with_the_first_request():
     swarm = make_swarm()
     peer = swarm.join(make_peer(joined=NOW - 1000), ALL)
-    swarm.fetching.unchoked(peer, NOW)
+    swarm.unchoke(peer)
     swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS - 1)
     assert not peer.snubbed
 
@@ -419,7 +419,7 @@ def test_a_suspect_piece_does_not_wait_for_a_giver_of_whom_nothing_is_asked(fast
     giver.snubbed = True  # so that it is asked for one block at a time
     swarm.commands.take()
     swarm.fetching.fill(giver, NOW)
-    swarm.fetching.unchoked(other, NOW)
+    swarm.unchoke(other, NOW)
     (first,) = asked_of(swarm, giver)
     swarm.gives(giver, landed(first))
     swarm.commands.take()
@@ -493,7 +493,7 @@ def test_what_a_peer_suggests_is_begun_first():
     swarm = make_swarm()
     peer = swarm.join(make_peer(fast=True), ALL)
     peer.suggested.extend([3, 2])
-    swarm.fetching.unchoked(peer, NOW)
+    swarm.unchoke(peer)
     assert [request.piece for request in asked_of(swarm, peer)][:4] == [3, 3, 2, 2]
 
 
@@ -503,7 +503,7 @@ def test_a_peer_that_is_good_at_runs_goes_on_where_it_was():
     peer.gives_runs = True
     peer.queue = 4
     swarm.fetching.picker.sequential = True
-    swarm.fetching.unchoked(peer, NOW)
+    swarm.unchoke(peer)
     swarm.fetching.picker.sequential = False
     swarm.commands.take()
     for block in every_block(0):

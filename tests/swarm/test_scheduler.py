@@ -263,8 +263,12 @@ def test_who_sends_blocks_of_the_wrong_length_is_dropped_at_last():
     bench.joins()
     bench.says(1, EVERYTHING, wire.Unchoke())
     for _ in range(MOST_REJECTS):
-        assert drops(bench.says(1, wire.Piece(4, 0, b"short"))) == []
-    assert drops(bench.says(1, wire.Piece(4, 0, b"short"))) == [(1, "refuses everything")]
+        refusal = bench.refusal(1)
+        assert drops(bench.says(1, wire.Piece(refusal.piece, refusal.offset, b"short"))) == []
+        bench.passes(1)
+        bench.scheduler._peers[PeerId(1)].waited = 0.0
+    refusal = bench.refusal(1)
+    assert drops(bench.says(1, wire.Piece(refusal.piece, refusal.offset, b"short"))) == [(1, "refuses everything")]
 
 
 def test_who_asks_for_what_is_not_there_is_dropped_at_last():
@@ -363,10 +367,10 @@ def test_how_it_stands():
         peers=2,
         seeds=1,
         known=1,
-        downloaded=first.length + 7,
+        downloaded=first.length,
         uploaded=100,
         wasted=7,
-        down_rate=(first.length + 7) / 0.25,
+        down_rate=first.length / 0.25,
         up_rate=100 / 0.25,
         stall=None,
     )

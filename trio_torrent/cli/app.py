@@ -37,8 +37,8 @@ from .params import DURATION, SIZE
 logger = logging.getLogger("trio_torrent")
 
 EPILOG = (
-    "SOURCE is a .torrent file, - for one on stdin, or the http(s) URL of one. Sizes take K, M and G (powers of "
-    "1024), durations s, m and h. Every option can be given by an environment variable, named TRIO_TORRENT_ and the "
+    "SOURCE is a .torrent file, - for one on stdin, or the http(s) URL of one. Sizes and rates take K, M and G (powers "
+    "of 1024), durations s, m and h. Every option can be given by an environment variable, named TRIO_TORRENT_ and the "
     "option: TRIO_TORRENT_PORT=6881 is --port 6881. Exit codes: 0 done, 1 a bug, 2 usage, 3 the torrent cannot be "
     "used, 4 stalled or no usable peer, 5 disk, 6 data does not verify, 130 interrupted."
 )

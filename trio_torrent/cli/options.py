@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import attrs
 import click
 
-from .params import DURATION, INTERFACE, PEER, PIECE_LENGTH, RATIO, TEXT, TIER, WEB_SEED
+from .params import DURATION, INTERFACE, PEER, PIECE_LENGTH, RATE, RATIO, TEXT, TIER, WEB_SEED
 
 if TYPE_CHECKING:
     from trio_torrent import Address, Settings
@@ -44,6 +44,8 @@ class Network:
     interface: str | None = None
     max_peers: int = DEFAULT_PEERS
     trackers: bool = True
+    limit_down: int | None = None  # bytes a second, for all torrents together
+    limit_up: int | None = None
 
     def settings(self) -> Settings:
         """The same for a client."""
@@ -54,6 +56,8 @@ class Network:
             interface=self.interface,
             connections=self.max_peers,
             trackers=self.trackers,
+            limit_down=self.limit_down,
+            limit_up=self.limit_up,
             stop_seconds=STOP_SECONDS,
         )
 
@@ -142,6 +146,8 @@ _network_options = _all_of(
         metavar="N",
         help="Connections for each torrent.",
     ),
+    option("--limit-down", type=RATE, help="Receive at most so many bytes a second: 500K, 2M; 0 is no limit."),
+    option("--limit-up", type=RATE, help="Send at most so many bytes a second, over all torrents."),
     option("--no-trackers", is_flag=True, help="Announce to no tracker."),
 )
 
@@ -182,10 +188,20 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         interface: str | None,
         port: int,
         max_peers: int,
+        limit_down: int | None,
+        limit_up: int | None,
         no_trackers: bool,
         **others: Any,  # noqa: ANN401
     ) -> Exit:
-        network = Network(peers=peers, interface=interface, port=port, max_peers=max_peers, trackers=not no_trackers)
+        network = Network(
+            peers=peers,
+            interface=interface,
+            port=port,
+            max_peers=max_peers,
+            trackers=not no_trackers,
+            limit_down=limit_down,
+            limit_up=limit_up,
+        )
         return command(network=network, **others)
 
     return _network_options(collect)

@@ -49,6 +49,14 @@ def read_size(text: str) -> int:
     return size
 
 
+def read_rate(text: str) -> int | None:
+    """Bytes a second, with K, M or G; 0 is no limit, and None."""
+    scaled = _scaled(text, _SIZES)
+    if scaled is None or 0 < scaled < 1:
+        raise ValueError(f"{text!r} is not a rate: write bytes a second, or 500K, 2M; 0 is no limit")
+    return int(scaled) or None
+
+
 def read_duration(text: str) -> float:
     """Seconds, with s, m or h."""
     seconds = _scaled(text, _DURATIONS)
@@ -129,6 +137,7 @@ PIECE_LENGTH = Written("size", read_piece_length)
 TIER = Written("url", read_tier)
 WEB_SEED = Written("url", read_web_seed)
 TEXT = Written("text", read_text)
+RATE = Written("rate", read_rate)
 DURATION = Written("duration", read_duration)
 RATIO = Written("r", read_ratio)
 INTERFACE = Written("address", read_interface)

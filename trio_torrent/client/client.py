@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import EllipsisType
 
 import trio
 
@@ -20,6 +21,7 @@ from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http, open_http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
 
+from .buckets import Buckets
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
 from .source import load
@@ -67,15 +69,18 @@ class Client:
         save_path: str | os.PathLike[str] = ".",
         peers: Iterable[Address] = (),
         download: bool = True,
+        limit_down: int | None = None,
+        limit_up: int | None = None,
     ) -> Torrent:
         """Start a torrent, from a .torrent's path, URL or bytes, or a `Metainfo`.
 
         Its files are under `save_path`; `peers` are connected to at once. Without `download` it is only served: if its
-        files are not complete it fails with IncompleteError, and nothing is written. A torrent that is here already is
-        returned as it is and takes the peers, unless it has failed or was stopped: then it is started anew.
+        files are not complete it fails with IncompleteError, and nothing is written. The limits are bytes a second
+        for this torrent; None is no limit but the client's. A torrent that is here already is returned as it is and
+        takes the peers, unless it has failed or was stopped: then it is started anew.
 
         Raises MetainfoError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if its file
-        cannot be read.
+        cannot be read, ValueError for a limit below 1.
         """
         metainfo = await load(source, self._shared.http)
         metainfo.check_comparable()
@@ -83,10 +88,25 @@ class Client:
         if known is not None and known.status.state not in (State.FAILED, State.STOPPED):
             known.add_peers(peers)
             return known
-        torrent = Torrent(metainfo, Path(save_path), self._shared, peers, download=download)
+        torrent = Torrent(
+            metainfo,
+            Path(save_path),
+            self._shared,
+            peers,
+            download=download,
+            limit_down=limit_down,
+            limit_up=limit_up,
+        )
         self._torrents.update(dict.fromkeys(metainfo.info_hashes.all_wire, torrent))
         self._nursery.start_soon(torrent.run)
         return torrent
+
+    def set_limits(self, *, down: int | EllipsisType | None = ..., up: int | EllipsisType | None = ...) -> None:
+        """Bytes a second for all torrents together, from now on; None is no limit.
+
+        What is not given stays as it is. ValueError below 1.
+        """
+        self._shared.buckets.change(down, up, trio.current_time())
 
     def find(self, info_hash: bytes) -> Welcome | None:
         """Who welcomes peers for this torrent."""
@@ -144,6 +164,7 @@ def _start(
         port=port_of(listeners),
         boundary=boundary,
         random=random,
+        buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     client = Client(nursery, shared)
     reception = Reception(client.find, boundary)

@@ -17,6 +17,7 @@ from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS, shake_hands
 from trio_torrent.net.peer import PeerConnection
+from trio_torrent.net.throttle import Throttle
 from trio_torrent.swarm.commands import (
     Ask,
     Command,
@@ -61,6 +62,7 @@ class Performer:
         pieces: int,
         handshake: Handshake,
         connect: Connect,
+        throttle: Throttle,
         boundary: Boundary,
         reports: Reports,
     ) -> None:
@@ -70,6 +72,7 @@ class Performer:
         self._pieces = pieces
         self._handshake = handshake
         self._connect = connect
+        self._throttle = throttle
         self._boundary = boundary
         self._reports = reports
         self._connections: dict[PeerId, PeerConnection] = {}
@@ -162,6 +165,7 @@ class Performer:
             Connection(pieces=self._pieces, fast=fast, scratch=self._scratch),
             fast=fast,
             read_blocks=self._read_blocks,
+            throttle=self._throttle,
             boundary=self._boundary,
         )
         try:

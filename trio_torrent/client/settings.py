@@ -46,6 +46,13 @@ class Settings:
     connections: int = attrs.field(default=50, validator=_positive)
     """Peers of one torrent. More of them bring little once the link is full (libtorrent's default is 50, too)."""
 
+    limit_down: int | None = attrs.field(default=None, validator=attrs.validators.optional(_positive))
+    """Bytes a second that all torrents together may receive; None is no limit."""
+
+    limit_up: int | None = attrs.field(default=None, validator=attrs.validators.optional(_positive))
+    """Bytes a second that all torrents together may send; None is no limit. Only blocks count, and nothing else waits:
+    requests, choking and the like are a thousandth of them."""
+
     upload_slots: int = attrs.field(default=8, validator=_positive)
     """Peers of one torrent that are served at once. TCP shares a link badly among many (BEP 3)."""
 

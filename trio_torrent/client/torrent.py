@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from random import Random
+from types import EllipsisType
 
 import attrs
 import outcome
@@ -26,6 +27,7 @@ from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS
 from trio_torrent.net.listen import Welcome
+from trio_torrent.net.throttle import Throttle
 from trio_torrent.net.tracker import Announcer, Getter
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Tick
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
@@ -34,6 +36,7 @@ from trio_torrent.tracker.tiers import Tiers
 from trio_torrent.wire.handshake import EXTENDED, FAST, Handshake
 
 from .broadcast import Broadcast
+from .buckets import Buckets
 from .events import Checked, Completed, DialRefused, Failed, FileDone, PeerGone, PieceDone, TorrentEvent
 from .metainfo import Metainfo
 from .perform import Performer, Reports
@@ -51,6 +54,10 @@ MOST_VERDICTS = 1 << 20
 
 TICK_SECONDS = 1.0
 
+# Where a rate limit is kept, what may be asked for is asked so often: a limit should be seen as a slower flow, and a
+# bucket holds no more than a quarter of a second's worth.
+PACE_SECONDS = 0.1
+
 
 @attrs.frozen(eq=False)
 class Shared:
@@ -64,13 +71,23 @@ class Shared:
     port: int
     boundary: Boundary
     random: Random
+    buckets: Buckets
+    upload_turns: trio.Lock = attrs.field(factory=trio.Lock)  # the line of torrents before the bucket
 
 
 class Torrent:
     """A torrent that is being downloaded or served. Made by `Client.add`; lives as long as its client."""
 
     def __init__(
-        self, metainfo: Metainfo, save_path: Path, shared: Shared, peers: Iterable[Address], *, download: bool = True
+        self,
+        metainfo: Metainfo,
+        save_path: Path,
+        shared: Shared,
+        peers: Iterable[Address],
+        *,
+        download: bool = True,
+        limit_down: int | None = None,
+        limit_up: int | None = None,
     ) -> None:
         self._download = download
         self.metainfo = metainfo
@@ -81,6 +98,7 @@ class Torrent:
         self._progress = Progress(metainfo, Bitfield(metainfo.geometry.pieces))
         self._error: TorrentError | None = None
         self._started = trio.current_time()
+        self._buckets = Buckets.of(limit_down, limit_up, self._started)
         self._broadcast = Broadcast()
         self._ready = trio.Event()
         self._ended = trio.Event()  # complete, or never will be
@@ -166,6 +184,13 @@ class Torrent:
         if self._nursery is not None:
             self._nursery.start_soon(self._found, self._take_peers(), "the user")
 
+    def set_limits(self, *, down: int | EllipsisType | None = ..., up: int | EllipsisType | None = ...) -> None:
+        """Bytes a second for this torrent, from now on, within what the client may; None is no limit.
+
+        What is not given stays as it is. ValueError below 1.
+        """
+        self._buckets.change(down, up, trio.current_time())
+
     def _raise_error(self) -> None:
         if self._error is not None:
             raise self._error
@@ -226,7 +251,9 @@ class Torrent:
             random=self._shared.random,
             now=now,
             limits=Limits(settings.connections, settings.upload_slots),
+            down=(self._buckets.down, self._shared.buckets.down),
         )
+        throttle = Throttle(self._buckets.up, self._shared.buckets.up, self._shared.upload_turns)
         self._performer = Performer(
             nursery=nursery,
             inbox=self._inbox,
@@ -234,6 +261,7 @@ class Torrent:
             pieces=self.metainfo.geometry.pieces,
             handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST | EXTENDED),
             connect=self._shared.connect,
+            throttle=throttle,
             boundary=self._shared.boundary,
             reports=Reports(
                 verdict=self._report.send_nowait, gone=self._on_gone, finished=self._on_finished, broken=self._fail
@@ -248,6 +276,7 @@ class Torrent:
         nursery.start_soon(self._heart)
         nursery.start_soon(self._tick)
         nursery.start_soon(self._relay)
+        nursery.start_soon(throttle.run)
         nursery.start_soon(self._announcer.run)
         nursery.start_soon(self._found, self._take_peers(), "the user")
 
@@ -263,7 +292,8 @@ class Torrent:
 
     async def _tick(self) -> None:
         while True:
-            await trio.sleep(TICK_SECONDS)
+            limited = self._buckets.down.rate or self._shared.buckets.down.rate
+            await trio.sleep(PACE_SECONDS if limited else TICK_SECONDS)
             await self._inbox.send(Tick())
 
     async def _relay(self) -> None:

@@ -16,9 +16,11 @@ from trio_torrent.wire.codec import encode_all
 from trio_torrent.wire.connection import Connection
 from trio_torrent.wire.messages import Cancel, Message, Reject, Request
 
+from .backlog import Backlog
 from .boundary import Boundary
 from .dial import in_words
 from .receive import receiver
+from .throttle import Throttle
 
 ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
 """The `piece` messages that answer the requests, end to end. Raises StorageError."""
@@ -26,9 +28,6 @@ ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
 # Messages that may wait to be said to a peer, some 150 bytes each. In ordinary life it is a handful, and a choke may
 # refuse 2000 requests at once; a peer that lets more pile up does not read.
 MOST_UNSAID = 4096
-
-# Blocks sent in one go: half a megabyte is enough for one hop to a thread not to show, and bounds a peer's memory.
-BATCH = 32
 
 
 class PeerConnection:
@@ -42,6 +41,7 @@ class PeerConnection:
         *,
         fast: bool,
         read_blocks: ReadBlocks,
+        throttle: Throttle,
         boundary: Boundary,
     ) -> None:
         self.id = peer
@@ -53,7 +53,7 @@ class PeerConnection:
         self._say, self._unsaid = trio.open_memory_channel[Sequence[Message]](MOST_UNSAID)
         self._waiting = 0  # messages in it
         self._asks = 0
-        self._requests: dict[Request, None] = {}  # theirs, in the order in which they came
+        self._backlog = Backlog(throttle, self._wake_writer)
         self._scope = trio.CancelScope()
         self._reason = "closed the connection"
 
@@ -89,22 +89,23 @@ class PeerConnection:
 
     def serve(self, requests: Sequence[Request]) -> None:
         """Send these blocks, after those that wait."""
-        self._requests.update(dict.fromkeys(requests))
-        self.send(())  # wakes the writer
+        self._backlog.add(requests)
+        self._wake_writer()
 
     def unserve(self, requests: Sequence[Request] | None) -> None:
         """Do not send these blocks, or any. With the fast extension each gets its reject (BEP 6)."""
-        wanted = list(self._requests) if requests is None else [r for r in requests if r in self._requests]
-        for request in wanted:
-            del self._requests[request]
-        if self._fast and wanted:
-            self.send([Reject(request.piece, request.offset, request.length) for request in wanted])
+        removed = self._backlog.remove(requests)
+        if self._fast and removed:
+            self.send([Reject(request.piece, request.offset, request.length) for request in removed])
 
     def drop(self, reason: str) -> None:
         """End the connection. From here on, nothing of it lands anywhere."""
         self._reason = reason
         self._connection.forget_all()
         self._scope.cancel()
+
+    def _wake_writer(self) -> None:
+        self.send(())
 
     # -- tasks -------------------------------------------------------------------------------------------------------
 
@@ -115,6 +116,7 @@ class PeerConnection:
                 await self._talk(inbox, early)
         finally:
             self._connection.forget_all()
+            self._backlog.close()
             await trio.aclose_forcefully(self._stream)
         await inbox.send(Left(self.id, self._reason))
 
@@ -140,8 +142,8 @@ class PeerConnection:
     async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:
         async for messages in self._unsaid:
             await self._speak(messages)
-            while self._requests:
-                await self._send_blocks(inbox)
+            while batch := self._backlog.next_batch():
+                await self._send_blocks(batch, inbox)
                 await self._speak(())
 
     async def _speak(self, messages: Sequence[Message]) -> None:
@@ -156,10 +158,7 @@ class PeerConnection:
         if batch:
             await self._stream.send_all(encode_all(batch))
 
-    async def _send_blocks(self, inbox: trio.MemorySendChannel[Event]) -> None:
-        batch = tuple(request for request, _ in zip(self._requests, range(BATCH), strict=False))
-        for request in batch:
-            del self._requests[request]
+    async def _send_blocks(self, batch: tuple[Request, ...], inbox: trio.MemorySendChannel[Event]) -> None:
         await self._stream.send_all(await self._read_blocks(batch))
         await inbox.send(Served(self.id, batch))
 

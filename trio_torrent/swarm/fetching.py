@@ -51,9 +51,10 @@ MOST_REJECTS = 50
 # A peer that refused something would refuse again just now.
 REST_SECONDS = 1.0
 
-# Bytes that a peer may send without being asked, beyond what it gave of use. Blocks that we gave up on a slow peer, or
-# cancelled too late, come to some MiB at most.
-MOST_USELESS = 16 << 20
+# Bytes that a peer may send without ever being asked, beyond a part of what it gave. What was cancelled too late does
+# not count, so in ordinary life it is nothing.
+MOST_USELESS = 1 << 20
+USELESS_SHARE = 1 / 16
 
 # Peers that are looked at again for one event, when there is something to ask for. One piece gives work to few; the
 # others have their turn with the next event, or at the next tick.
@@ -84,7 +85,7 @@ class Fetching:
         self._peers = peers
         self._do = do
         self._bans = bans
-        self._limits = limits
+        self._all_limits = limits
         self.picker = Picker(geometry, have, random)
         self._interest = Interest(self.picker.lacking, random)
         self.news = News()
@@ -94,6 +95,11 @@ class Fetching:
         self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
         self._ticked = now
         self._givers = 0  # peers that do not choke us; they share the memory for pieces in flight
+
+    @property
+    def _limits(self) -> list[Bucket]:
+        """Those that are in force."""
+        return [limit for limit in self._all_limits if limit.rate is not None]
 
     # -- what they have ----------------------------------------------------------------------------------------------
 
@@ -239,7 +245,8 @@ class Fetching:
         peer.asks += 1
         for request in requests:
             peer.asked[request.piece, request.offset] = peer.asks
-        self._count_asked(sum([request.length for request in requests]) if self._limits else 0, now)
+        if self._limits:
+            self._count_asked(sum([request.length for request in requests]), now)
         self._do(Ask(peer.id, tuple(requests), lend))
 
     def _count_asked(self, size: int, now: float) -> None:
@@ -256,8 +263,8 @@ class Fetching:
 
     # -- what comes --------------------------------------------------------------------------------------------------
 
-    def block(self, peer: Peer, message: Piece, asks: int, now: float) -> None:
-        """A block has come, read when the connection had carried out so many `Ask`s.
+    def block(self, peer: Peer, message: Piece, asks: int, now: float) -> int:
+        """A block has come, read when the connection had carried out so many `Ask`s. Returns its bytes if it is of use.
 
         `count` and `fill` are left to the caller, once for all blocks of a chunk.
         """
@@ -265,12 +272,13 @@ class Fetching:
         key, size = (piece, offset), len(data)
         if peer.asked.get(key, asks + 1) > asks:
             self._useless(peer, key, size)
-            return
+            return 0
         if size != self._length(piece, offset):
             self._withdraw(peer, [key, *self._bound(peer, key)], now)  # its connection still has the place
             peer.rejects += 1
+            peer.rests_until = now + REST_SECONDS
             self.wasted += size
-            return
+            return 0
         del peer.asked[key]
         peer.waited = 0.0
         peer.snubbed = False
@@ -282,6 +290,7 @@ class Fetching:
             self._do(Keep(piece, offset, data))
         if whole:
             self._do(Verify(piece, digests=self.picker.is_suspect(piece)))
+        return size
 
     def _useless(self, peer: Peer, key: tuple[int, int], size: int) -> None:
         """A block that is not waited for. If it was once, the peer is slow, not silent, and not to blame."""
@@ -290,6 +299,10 @@ class Fetching:
             peer.waited = 0.0
         else:
             peer.useless += size
+
+    def is_flood(self, peer: Peer) -> bool:
+        """The peer sends too much that nobody asked for."""
+        return peer.useless > MOST_USELESS + USELESS_SHARE * peer.from_them.total
 
     def _answered(self, peer: Peer, key: tuple[int, int]) -> bool:
         """Whether the peer answers to a request that was cancelled: with its block, or with a reject (BEP 6)."""
@@ -346,10 +359,9 @@ class Fetching:
         self.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
-        """The peer will answer."""
+        """The peer will answer. `fill` is left to the caller, once for all that one chunk says."""
         self._set_choked(peer, choked=False)
         peer.rests_until = now
-        self.fill(peer, now)
 
     def is_limited(self, now: float) -> bool:
         """A rate limit keeps us from asking."""

@@ -6,50 +6,68 @@ import math
 
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 
-SLOTS = 8
 SLOT_SECONDS = 0.25
+
+RECENT_SLOTS = 8
+RECENT = RECENT_SLOTS * SLOT_SECONDS
+"""Seconds that are recent: short enough to follow a peer that gets faster."""
+
+SLOTS = 20
 SPAN = SLOTS * SLOT_SECONDS
-"""Seconds that a meter looks back: short enough to follow a peer, long enough to be steady."""
+"""Seconds that a rate is of: at 20 KB/s a block comes every 0.8 s, and a figure that jumps with each cannot be read."""
 
 # What a limit may be ahead of itself after a pause. A task that wakes late, or a peer that has just asked for less,
 # must not cost any of the rate; beyond a quarter of a second it would be seen as a burst.
 BURST_SECONDS = 0.25
 
+# Waited on top of what is owed, as no system wakes anyone more exactly: whatever is rounded, there is something then.
+GRAIN_SECONDS = 0.001
+
 
 class Meter:
     """Counts bytes, and tells their rate over the last `SPAN` seconds.
 
-    A ring of slots a quarter of a second wide: adding is a subtraction and an addition, whatever the rate.
+    A ring of slots a quarter of a second wide: adding is a few additions, whatever the rate.
     """
 
-    __slots__ = ("_slot", "_slots", "_started", "recent", "total")
+    __slots__ = ("_flowing", "_lately", "_slot", "_slots", "_started", "recent", "total")
 
     total: int  # bytes ever
-    recent: int  # bytes in the slots that are still looked at, as of the last call
+    recent: int  # bytes in the last `RECENT_SLOTS`, as of the last call
 
     def __init__(self, now: float) -> None:
         self.total = 0
         self.recent = 0
+        self._lately = 0  # bytes in all slots
         self._started = now
+        self._flowing = now  # since when something has passed at least every `SPAN`
         self._slot = int(now / SLOT_SECONDS)
         self._slots = [0] * SLOTS
 
     def add(self, count: int, now: float) -> None:
         """`count` bytes have passed."""
         self._turn(now)
+        if not self._lately:
+            self._flowing = now
         self.total += count
         self.recent += count
+        self._lately += count
         self._slots[self._slot % SLOTS] += count
 
     def rate(self, now: float) -> float:
-        """Bytes a second; a meter younger than `SPAN` divides by its age, so that a start is not taken for slow."""
+        """Bytes a second over the last `SPAN`, or since the flow began: a start is not to be taken for slow, nor is
+        the first block after a long silence for fast, if the meter is not as young.
+        """
         self._turn(now)
-        return self.recent / min(SPAN, max(SLOT_SECONDS, now - self._started))
+        since = max(self._flowing, (self._slot - SLOTS + 1) * SLOT_SECONDS)  # not quite `SPAN` ago
+        least = min(RECENT, max(SLOT_SECONDS, now - self._started))
+        return self._lately / max(least, now - since)
 
     def _turn(self, now: float) -> None:
         slot = int(now / SLOT_SECONDS)
         for past in range(self._slot + 1, min(slot, self._slot + SLOTS) + 1):
-            self.recent -= self._slots[past % SLOTS]
+            self.recent -= self._slots[(past - RECENT_SLOTS) % SLOTS]
+            self._lately -= self._slots[past % SLOTS]
             self._slots[past % SLOTS] = 0
         self._slot = max(slot, self._slot)
 
@@ -101,7 +119,7 @@ class Bucket:
         available = self.available(now)
         if self._rate is None or available > 0:
             return 0.0
-        return (1 - available) / self._rate  # to a whole byte, which no rounding takes away
+        return GRAIN_SECONDS - available / self._rate
 
     def _fill(self, now: float) -> None:
         if self._rate is not None and now > self._seen:

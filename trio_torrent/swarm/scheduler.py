@@ -48,7 +48,7 @@ from .events import (
     Tick,
     Wanted,
 )
-from .fetching import MOST_REJECTS, MOST_USELESS, Fetching
+from .fetching import MOST_REJECTS, Fetching
 from .peers import Peer
 from .rates import Bucket, Meter
 from .serving import MOST_QUEUED, Serving
@@ -257,8 +257,8 @@ class Scheduler:
         size, more = 0, False
         for message in event.messages:
             if type(message) is wire.Piece:  # nearly all of them, in a download
-                self._fetching.block(peer, message, event.asks, now)
-                size += len(message.data)
+                more = True
+                size += self._fetching.block(peer, message, event.asks, now)
             elif type(message) is wire.Request:  # nearly all of them, in an upload
                 requests.append(message)
             else:
@@ -269,7 +269,7 @@ class Scheduler:
             self._fetching.count(peer, size, now)
         self._serving.requested(peer, requests)
         self._judge(peer, now)
-        if (size or more) and peer.id in self._peers:
+        if more and peer.id in self._peers:
             self._fetching.fill(peer, now)
 
     def _on_message(self, peer: Peer, message: wire.Message, now: float) -> bool:
@@ -279,6 +279,7 @@ class Scheduler:
                 self._fetching.choked(peer, now)
             case wire.Unchoke():
                 self._fetching.unchoked(peer, now)
+                return True
             case wire.Interested() | wire.NotInterested():
                 peer.interested = isinstance(message, wire.Interested)
                 self._serving.interest_changed(peer, now)
@@ -325,7 +326,7 @@ class Scheduler:
             self._drop(peer, "both have everything", now, for_good=True)
         elif peer.rejects > MOST_REJECTS:
             self._drop(peer, "refuses everything", now)
-        elif peer.useless > MOST_USELESS + peer.from_them.total:
+        elif self._fetching.is_flood(peer):
             self._drop(peer, "sends what nobody asked for", now)
         elif self._serving.is_nuisance(peer):
             self._drop(peer, "asks for what is not there", now)

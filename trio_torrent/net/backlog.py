@@ -1,0 +1,79 @@
+"""What a peer has asked for and has not been sent, and how much of it goes next."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+
+from trio_torrent.wire.codec import PIECE_HEADER
+from trio_torrent.wire.messages import Request
+
+from .throttle import Throttle
+
+# Blocks sent in one go: half a megabyte is enough for one hop to a thread not to show, and bounds a peer's memory.
+BATCH = 32
+
+
+class Backlog:
+    """One peer's requests, in the order in which they came. `wake` is called when it is this peer's turn to be sent."""
+
+    def __init__(self, throttle: Throttle, wake: Callable[[], None]) -> None:
+        self._throttle = throttle
+        self._wake = wake
+        self._requests: dict[Request, None] = {}
+        self._granted = 0  # bytes that may be sent; of no matter where there is no limit
+
+    def add(self, requests: Iterable[Request]) -> None:
+        """These come last."""
+        self._requests.update(dict.fromkeys(requests))
+
+    def remove(self, requests: Sequence[Request] | None) -> list[Request]:
+        """These, or all, are not to be sent: those that are here."""
+        found = list(self._requests) if requests is None else [r for r in requests if r in self._requests]
+        for request in found:
+            del self._requests[request]
+        return found
+
+    def next_batch(self) -> tuple[Request, ...]:
+        """What is to be sent now, and from here on is not here; none, if there is none or a limit makes it wait."""
+        is_open = self._throttle.is_open
+        batch = self._oldest(math.inf if is_open else self._granted)
+        for request in batch:
+            del self._requests[request]
+        if not is_open:
+            self._settle(_size(batch))
+            if self._requests and not batch:
+                self._throttle.stand_in_line(self._on_turn)
+        return batch
+
+    def close(self) -> None:
+        """Nothing will be sent any more."""
+        self._throttle.leave(self._on_turn)
+        self._settle(0)
+
+    def _oldest(self, most: float) -> tuple[Request, ...]:
+        """As many as are so many bytes; the last may be more than is left, so that there is always one."""
+        batch = []
+        for request in islice(self._requests, BATCH):
+            if most <= 0:
+                break
+            most -= PIECE_HEADER + request.length
+            batch.append(request)
+        return tuple(batch)
+
+    def _on_turn(self, most: int) -> int:
+        self._granted = _size(self._oldest(most))
+        if self._granted:
+            self._wake()
+        return self._granted
+
+    def _settle(self, sent: int) -> None:
+        """Requests may have been removed since the turn came: what was granted and is not sent is for others."""
+        self._throttle.take(sent - self._granted)
+        self._granted = 0
+
+
+def _size(requests: Iterable[Request]) -> int:
+    """Of the messages: who asks for single bytes gets no more than others."""
+    return sum(PIECE_HEADER + request.length for request in requests)
