@@ -19,10 +19,21 @@ import attrs
 
 from tests.metainfo.cases import BAD, ODD
 from tests.metainfo.making import Contents, make_torrent
-from trio_torrent.bencode import decode, decode_prefix, decode_with_span, encode
-from trio_torrent.errors import BencodeError, MagnetError, MetainfoError
+from trio_torrent.bencode import Value, decode, decode_prefix, decode_with_span, encode
+from trio_torrent.errors import BencodeError, MagnetError, MetainfoError, TrackerError
 from trio_torrent.metainfo import Magnet, Metainfo
 from trio_torrent.metainfo.infohash import Version
+from trio_torrent.net.proxy import Proxy
+from trio_torrent.net.socks import ask_for_connection
+from trio_torrent.tracker.announce import Announce, AnnounceEvent, Answer
+from trio_torrent.tracker.exchange import Connection, Exchange
+from trio_torrent.tracker.http import announce_url, parse_answer
+from trio_torrent.tracker.limits import MAX_INTERVAL, MAX_PEERS, MIN_INTERVAL
+from trio_torrent.tracker.query import parse_announce, parse_scrape
+from trio_torrent.tracker.registry import Registry
+from trio_torrent.tracker.scrape import parse_scrape_answer, scrape_url
+from trio_torrent.tracker.udp import Action, AnnounceQuestion, ScrapeQuestion, connect_request, parse_url, request
+from trio_torrent.tracker.udp_desk import UdpDesk
 
 SLOW = 0.05  # seconds of processor time that one small input may take
 MAX_INPUT = 5000  # bytes
@@ -88,6 +99,88 @@ def parse_magnet(data: bytes) -> None:
     assert Magnet.parse(str(magnet)) == magnet
 
 
+SAID = Announce(b"h" * 20, b"p" * 20, 6881, 1, 2, 3, AnnounceEvent.STARTED, 4, 50, None)
+
+
+def check_answer(answer: Answer) -> None:
+    assert MIN_INTERVAL <= answer.interval <= MAX_INTERVAL
+    assert len(answer.peers) == len(set(answer.peers)) <= 2 * MAX_PEERS
+    assert all(0 < peer.port < 65536 for peer in answer.peers)
+
+
+def parse_http_tracker(data: bytes) -> None:
+    """What an HTTP tracker answers, to an announce and to a scrape."""
+    with contextlib.suppress(TrackerError):
+        parse_scrape_answer(data, [b"h" * 20])
+    check_answer(parse_answer(data))
+
+
+def parse_udp_tracker(data: bytes) -> None:
+    """What a UDP tracker sends, mostly in the right transaction: when we connect, and when we have asked."""
+    for connection in (None, Connection(1, until=60)):
+        question = AnnounceQuestion(SAID, b"", ipv6=len(data) % 2 == 0)
+        exchange = Exchange(question, connection=connection, random=SAME, now=0)
+        assert exchange.datagram(0)
+        exchange.receive(data, 0)
+        if exchange.answer:
+            check_answer(exchange.answer)
+    ScrapeQuestion([b"h" * 20] * 3).read(data)
+
+
+def parse_udp_request(data: bytes) -> None:
+    """What a client sends to our tracker, by one who has a connection and by one who has none."""
+    desk = UdpDesk(Registry(random=Random(1), max_torrents=5), secret=b"s" * 32)
+    connected = desk.answer(connect_request(1), "1.1.1.1", 0)
+    assert connected is not None
+    stranger = desk.answer(data, "1.1.1.1", 0)
+    assert stranger is None or len(stranger) <= max(34, len(data))
+    answer = desk.answer(connected[8:] + data[8:], "1.1.1.1", 0)
+    assert answer is None or len(answer) < 1280
+    if answer is None or answer[3] == Action.ERROR:
+        raise TrackerError("refused")
+
+
+class Same(Random):
+    """Every transaction is the same."""
+
+    def getrandbits(self, k: int, /) -> int:
+        return int.from_bytes(b"tran")
+
+
+SAME = Same()
+
+
+def parse_tracker_url(data: bytes) -> None:
+    """Any URL that stands for a tracker."""
+    text = data.decode(errors="surrogateescape")
+    with contextlib.suppress(UnicodeEncodeError):
+        assert "info_hash=" in announce_url(text, SAID)
+        scrape_url(text, [b"h" * 20])
+    target = parse_url(text)
+    assert target.host
+    assert 0 < target.port < 65536
+
+
+def parse_tracker_query(data: bytes) -> None:
+    """What a client asks of our tracker."""
+    with contextlib.suppress(TrackerError):
+        parse_scrape(data)
+    assert 0 < parse_announce(data).announce.port < 65536
+
+
+def parse_socks(data: bytes) -> None:
+    """What a proxy replies."""
+    conversation = ask_for_connection(Proxy("socks5", "proxy", 1080, "user", "password"), "t.example", 80)
+    step = next(conversation)
+    with contextlib.suppress(StopIteration):
+        while isinstance(step, bytes) or step <= len(data):
+            if isinstance(step, bytes):
+                step = next(conversation)
+            else:
+                chunk, data = data[:step], data[step:]
+                step = conversation.send(chunk)
+
+
 def torrents() -> Iterable[bytes]:
     known = [case[0] for case in BAD.values()] + [case[0] for case in ODD.values()]
     yield from (data for data in known if len(data) < MAX_INPUT)
@@ -105,10 +198,41 @@ MAGNETS = [
     "0f" * 20,
 ]
 TORRENTS = [*torrents()]
+HTTP_ANSWERS: list[dict[bytes, Value]] = [
+    {b"interval": 900, b"peers": b"\1\2\3\4\0\5" * 3, b"peers6": bytes(15) + b"\1\0\5", b"external ip": b"\1\2\3\4"},
+    {b"peers": [{b"ip": b"1.2.3.4", b"port": 5}, {b"ip": b"t.example", b"port": 6}], b"min interval": 60},
+    {b"failure reason": b"no", b"retry in": b"never"},
+    {b"interval": 1, b"tracker id": b"x", b"complete": 3, b"incomplete": 4, b"warning message": b"careful"},
+    {b"files": {b"h" * 20: {b"complete": 1, b"incomplete": 2, b"downloaded": 3}}},
+]
+UDP_ANSWERS = [
+    b"\0\0\0\0tran" + bytes(8),
+    b"\0\0\0\1tran" + bytes(12) + b"\1\2\3\4\0\5" * 6,
+    b"\0\0\0\2tran" + bytes(36),
+    b"\0\0\0\3tranno",
+]
+UDP_REQUESTS = [
+    connect_request(5),
+    request(1, 5, AnnounceQuestion(SAID, b"/announce", ipv6=False)),
+    request(1, 5, ScrapeQuestion([b"h" * 20, b"i" * 20])),
+]
+TRACKER_URLS = [
+    b"udp://t.example:80/announce?a=b",
+    b"udp://[::1]:6969",
+    b"http://user:pass@t.example:80/x/announce?k=v#f",
+]
+TRACKER_QUERIES = [announce_url("?", SAID)[1:].encode(), b"info_hash=" + b"%ff" * 20 + b"&info_hash=" + b"a" * 20]
+SOCKS_REPLIES = [b"\5\2\1\0\5\0\0\1" + bytes(6), b"\5\2\1\0\5\0\0\3\5proxy\0\1", b"\5\0\5\5\0\1"]
 TARGETS = {
     "bencode": Target(parse_bencode, BencodeError, TORRENTS),
     "metainfo": Target(parse_metainfo, MetainfoError, TORRENTS),
     "magnet": Target(parse_magnet, MagnetError, [link.encode() for link in MAGNETS]),
+    "http tracker": Target(parse_http_tracker, TrackerError, [encode(answer) for answer in HTTP_ANSWERS]),
+    "udp tracker": Target(parse_udp_tracker, TrackerError, UDP_ANSWERS),
+    "udp request": Target(parse_udp_request, TrackerError, UDP_REQUESTS),
+    "tracker url": Target(parse_tracker_url, TrackerError, TRACKER_URLS),
+    "tracker query": Target(parse_tracker_query, TrackerError, TRACKER_QUERIES),
+    "socks": Target(parse_socks, TrackerError, SOCKS_REPLIES),
 }
 
 

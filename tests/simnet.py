@@ -24,9 +24,10 @@ from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, ProtocolError, TrackerError
+from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.handshaking import receive_handshake
-from trio_torrent.net.http import Local
+from trio_torrent.net.reach import Family, Local
 
 T = TypeVar("T")
 
@@ -180,7 +181,9 @@ class InlineWorkers(Workers):
 class NoTracker:
     """What a torrent without trackers never asks."""
 
-    async def get(self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER) -> bytes:
+    async def get(
+        self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+    ) -> bytes:
         raise TrackerError("there is no tracker here")
 
 
@@ -212,6 +215,7 @@ def join(
         settings=settings,
         workers=InlineWorkers(),
         http=NoTracker(),
+        trackers=Trackers(NoTracker(), None, [None]),
         connect=network.connect_from(host),
         peer_id=b"-TT0100-" + random.randbytes(12),
         port=host.address.port,

@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .metainfo.magnet import Magnet
     from .net.tracker_server import TrackerServer, serve_tracker
     from .swarm.stall import Stall
+    from .tracker.status import TrackerStatus
 
 _HOMES = {
     "address": ("Address",),
@@ -100,6 +101,7 @@ _HOMES = {
     "metainfo.magnet": ("Magnet",),
     "net.tracker_server": ("TrackerServer", "serve_tracker"),
     "swarm.stall": ("Stall",),
+    "tracker.status": ("TrackerStatus",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -139,6 +141,7 @@ __all__ = [
     "TorrentEvent",
     "TrackerError",
     "TrackerServer",
+    "TrackerStatus",
     "Verified",
     "__version__",
     "open_client",

@@ -80,6 +80,7 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
         "MAX_PEERS": "7",
         "LIMIT_DOWN": "2M",
         "LIMIT_UP": "0",
+        "PROXY": "socks5://127.0.0.1:1080",
         "SEED_TIME": "2m",
         "STALL_TIMEOUT": "1h",
         "OUTPUT": str(tmp_path),
@@ -93,6 +94,7 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
     assert not orders.network.settings().trackers
     assert orders.network.settings().connections == 7
     assert (orders.network.settings().limit_down, orders.network.settings().limit_up) == (2 << 20, None)
+    assert orders.network.settings().proxy == "socks5://127.0.0.1:1080"
     assert orders.limits == SeedLimits(seconds=120.0)
     assert (orders.stall_seconds, orders.folder) == (3600.0, tmp_path)
 
@@ -165,3 +167,16 @@ sys.exit(",".join(heavy & set(sys.modules)) or None)
 
 def test_the_commands_are_those_that_work():
     assert sorted(app.commands.commands) == ["create", "demo", "get", "info", "magnet", "probe", "seed", "verify"]
+
+
+@pytest.mark.parametrize("command", ["get", "seed", "probe", "info", "magnet", "verify"])
+def test_whatever_fetches_a_torrent_fetches_it_through_the_proxy(command, monkeypatch, capsys):
+    """No such proxy is there, so none of them gets anything."""
+    monkeypatch.setenv("TRIO_TORRENT_PROXY", "http://127.0.0.1:1")
+    assert exit_of(command, "http://files.example/x.torrent") == 3
+    assert "the proxy 127.0.0.1: Connection refused" in capsys.readouterr().err
+
+
+def test_a_proxy_that_is_none_is_a_matter_of_usage(capsys):
+    assert exit_of("get", "--proxy", "ftp://x", "y") == 2
+    assert "proxy must be http://HOST:PORT or socks5://HOST:PORT" in capsys.readouterr().err

@@ -11,7 +11,7 @@ from tests.payload import random_bytes, single, write
 from trio_torrent.address import Address, pack
 from trio_torrent.bencode import encode
 from trio_torrent.net.http import open_http
-from trio_torrent.net.tracker import announce
+from trio_torrent.net.http_tracker import announce
 from trio_torrent.net.tracker_server import serve_tracker
 from trio_torrent.tracker.announce import Announce, AnnounceEvent
 

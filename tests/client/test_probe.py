@@ -31,7 +31,7 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.client import probe as module
 from trio_torrent.client.settings import PEER_ID_PREFIX
 from trio_torrent.net.http import open_http
-from trio_torrent.net.tracker import announce
+from trio_torrent.net.http_tracker import announce
 from trio_torrent.net.tracker_server import TrackerServer
 from trio_torrent.tracker.announce import Announce, AnnounceEvent
 from trio_torrent.wire import messages as wire

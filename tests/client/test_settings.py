@@ -29,6 +29,8 @@ def test_the_defaults_make_sense():
         ("limit_down", 0, "limit_down must be at least 1, not 0"),
         ("limit_up", -1, "limit_up must be at least 1, not -1"),
         ("threads", -3, "threads must be at least 1, not -3"),
+        ("interface", "localhost", "'localhost' does not appear to be an IPv4 or IPv6 address"),
+        ("proxy", "ftp://host", "proxy must be http://HOST:PORT or socks5://HOST:PORT"),
         ("stop_seconds", -1.0, "stop_seconds must be at least 0, not -1.0"),
     ],
 )

@@ -12,7 +12,8 @@ from trio_torrent import Metainfo, MetainfoError, TrackerError
 from trio_torrent.client.metainfo import FETCH_SECONDS
 from trio_torrent.client.source import load
 from trio_torrent.metainfo.torrent import MAX_TORRENT_SIZE
-from trio_torrent.net.http import Http, Local
+from trio_torrent.net.http import Http
+from trio_torrent.net.reach import Family, Local
 
 DATA = single(b"payload").to_bytes()
 METAINFO = Metainfo.from_bytes(DATA)
@@ -25,7 +26,9 @@ class Web:
         self.page = page
         self.asked: list[str] = []
 
-    async def get(self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER) -> bytes:
+    async def get(
+        self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+    ) -> bytes:
         self.asked.append(url)
         assert (limit, seconds, local) == (MAX_TORRENT_SIZE, FETCH_SECONDS, Local.ALWAYS)
         if "missing" in url:

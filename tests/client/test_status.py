@@ -4,7 +4,7 @@ import attrs
 
 from trio_torrent.client.status import in_words
 from trio_torrent.swarm.stall import Stall
-from trio_torrent.tracker.tiers import TrackerStatus
+from trio_torrent.tracker.status import TrackerStatus
 
 
 def test_if_nobody_is_known_the_tracker_says_why():

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from trio_torrent import Address
+
 from .programs import Job
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ async def open_libtorrent(job: Job, *, upload_limit: int = 0) -> AsyncIterator[l
 
 def _settings(job: Job) -> libtorrent.settings_pack:
     return {
-        "listen_interfaces": f"{job.host}:{job.port}",
+        "listen_interfaces": str(Address(job.host, job.port)),
         "outgoing_interfaces": job.host,
         "enable_dht": False,
         "enable_lsd": False,

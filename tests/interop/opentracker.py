@@ -38,6 +38,11 @@ class Tracker:
         """For torrents."""
         return f"{self.base}/announce"
 
+    @property
+    def udp(self) -> str:
+        """For torrents, too: the same tracker by the other protocol."""
+        return self.announce.replace("http:", "udp:")
+
     async def scrape(self, info_hash: bytes) -> Counts:
         """How many it knows."""
         answer = await self.http.get(f"{self.base}/scrape?info_hash={quote(info_hash, safe='')}")
@@ -83,10 +88,10 @@ def plan() -> str:
 
 @asynccontextmanager
 async def open_tracker(base: str, work: Path, info_hash: bytes) -> AsyncIterator[Tracker]:
-    """A tracker at `base` for this torrent."""
+    """A tracker at `base` for this torrent, by HTTP and UDP. Debian builds it for IPv4 only."""
     _write_whitelist(work, info_hash)
     url = httpx.URL(base)
-    arguments = ["-i", url.host, "-p", str(url.port), "-d", str(work), "-w", "whitelist"]
+    arguments = ["-i", url.host, "-p", str(url.port), "-P", str(url.port), "-d", str(work), "-w", "whitelist"]
     async with (
         running("opentracker", *arguments, log=work.with_suffix(".log"), cwd=work),
         # It closes each connection after its answer, without announcing that.

@@ -12,7 +12,8 @@ import pytest
 import trio
 
 from trio_torrent.errors import TrackerError
-from trio_torrent.net.http import MAX_REDIRECTS, Http, Local, open_http
+from trio_torrent.net.http import MAX_REDIRECTS, Http, open_http
+from trio_torrent.net.reach import Local
 
 LIMIT = 1 << 20
 GLOBAL_A, GLOBAL_B = "93.184.216.34", "2606:2800:220:1::1"

@@ -10,8 +10,10 @@ import trio
 from trio_torrent.address import Address
 from trio_torrent.bencode import encode
 from trio_torrent.errors import TrackerError
-from trio_torrent.net.http import Local
-from trio_torrent.net.tracker import ANNOUNCE_SECONDS, MAX_ANSWER, STOP_SECONDS, Announcer, Found, announce
+from trio_torrent.net.asking import Trackers
+from trio_torrent.net.http_tracker import ANNOUNCE_SECONDS, MAX_ANSWER, announce
+from trio_torrent.net.reach import Family, Local
+from trio_torrent.net.tracker import STOP_SECONDS, Announcer, Found
 from trio_torrent.tracker.announce import Announce, AnnounceEvent, Refused, Totals
 from trio_torrent.tracker.query import parse_announce
 from trio_torrent.tracker.tiers import Tiers
@@ -39,7 +41,9 @@ class FakeHttp:
     heard: list[Heard] = attrs.field(factory=list)
     under_way: int = 0
 
-    async def get(self, url: str, *, limit: int, seconds: float, local: Local) -> bytes:
+    async def get(
+        self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+    ) -> bytes:
         assert limit == MAX_ANSWER
         base, _, query = url.partition("?")
         said = parse_announce(query.encode()).announce
@@ -101,7 +105,7 @@ def make(
 ) -> Announcer:
     return Announcer(
         tiers=Tiers(tiers or [[url] for url in http.trackers], random=Random(1)),
-        http=http,
+        trackers=Trackers(http, None, [None]),
         info_hash=b"h" * 20,
         peer_id=b"p" * 20,
         port=6881,
@@ -138,7 +142,9 @@ async def test_one_announce_that_is_refused():
 @pytest.mark.parametrize(("url", "local"), [(A, Local.ANNOUNCE), (A + "?passkey=x", Local.NEVER)])
 async def test_a_url_with_a_query_of_its_own_must_not_lead_to_this_host(url, local):
     class Strict:
-        async def get(self, url: str, *, limit: int, seconds: float, local: Local) -> bytes:
+        async def get(
+            self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+        ) -> bytes:
             await trio.lowlevel.checkpoint()
             asked.append(local)
             return GOOD
@@ -184,7 +190,7 @@ async def test_a_silent_tracker_delays_no_other(nursery, autojump_clock, torrent
 async def test_a_reserve_is_asked_as_soon_as_the_first_fails(nursery, autojump_clock, torrent):
     http = FakeHttp({A: silent, B: silent, C: good})
     tiers = Tiers([[A, B, C]], random=Random(1))
-    first = next(tracker.url for tracker in tiers.status)
+    first = next(tracker.url for tracker in tiers.status(0))
     nursery.start_soon(make(http, torrent, [[A, B, C]]).run)
     await trio.sleep(ANNOUNCE_SECONDS * 2 + 1)
     assert [heard.at for heard in http.heard] == [0, 30, 60][: len(http.heard)]
@@ -311,11 +317,11 @@ async def test_it_may_run_again(autojump_clock, torrent):
 
 async def test_without_trackers_it_waits(autojump_clock, torrent):
     http = FakeHttp({})
-    announcer = make(http, torrent, [["udp://a.example:80"]])
+    announcer = make(http, torrent, [["wss://a.example:80"]])
     with trio.move_on_after(10_000):
         await announcer.run()
     assert http.heard == []
-    assert states(announcer) == {"udp://a.example:80": "not supported: udp"}
+    assert states(announcer) == {"wss://a.example:80": "not supported: wss"}
 
 
 async def test_a_hostile_url_does_not_break_the_name_of_the_source(nursery, autojump_clock, torrent):
@@ -333,3 +339,98 @@ async def test_hundreds_of_trackers_are_announced_to(nursery, autojump_clock, to
     assert http.under_way == 50
     await trio.sleep(2 * ANNOUNCE_SECONDS)
     assert len({heard.url for heard in http.heard}) == 120
+
+
+# -- both families, scrapes, and what else a tracker tells -----------------------------------------------------------
+
+
+@attrs.define
+class DualHttp:
+    """A tracker with both kinds of addresses: each announce is answered after so many seconds, by family."""
+
+    answers: dict[Family | None, tuple[float, bytes]]
+    events: list[tuple[float, Family | None, str]] = attrs.field(factory=list)
+
+    async def get(
+        self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+    ) -> bytes:
+        event = parse_announce(url.partition("?")[2].encode()).announce.event
+        self.events.append((trio.current_time(), family, event.value))
+        delay, body = self.answers[family]
+        await trio.sleep(min(delay, seconds))
+        if delay >= seconds:
+            raise TrackerError("no answer in time")
+        return body
+
+
+def dual(http: DualHttp, torrent: Torrent, found: Found, seen: list[str]) -> Announcer:
+    return Announcer(
+        tiers=Tiers([[A]], random=Random(1)),
+        trackers=Trackers(http, None, list(Family)),
+        info_hash=b"h" * 20,
+        peer_id=b"p" * 20,
+        port=6881,
+        totals=torrent.totals,
+        found=found,
+        random=Random(2),
+        seen_as=seen.append,
+    )
+
+
+async def test_the_peers_of_both_families_are_found_and_a_dead_one_delays_nothing(nursery, autojump_clock, torrent):
+    v6 = encode({b"interval": 900, b"peers6": bytes(15) + b"\x05\x1a\xe1", b"external ip": b"\5\6\7\x08"})
+    http = DualHttp({Family.IPV4: (1, GOOD), Family.IPV6: (20, v6)})
+    found, seen = [], list[str]()
+
+    async def take(addresses: Sequence[Address], source: str) -> None:
+        await trio.lowlevel.checkpoint()
+        found.append((trio.current_time(), [str(address) for address in addresses]))
+
+    announcer = dual(http, torrent, take, seen)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(2)
+    assert states(announcer) == {A: "working"}
+    await trio.sleep(20)
+    assert found == [(1, ["1.2.3.4:6881"]), (20, ["[::5]:6881"])]
+    assert seen == ["5.6.7.8"]
+    assert announcer.status[0].peers == 2
+    assert announcer.status[0].external_ip == "5.6.7.8"
+    http.answers[Family.IPV6] = (100, b"")
+    await trio.sleep(880)
+    assert announcer.status[0].error is None
+    announcer_events = {(family, event) for at, family, event in http.events if at > 800}
+    assert announcer_events == {(Family.IPV4, ""), (Family.IPV6, "")}
+    await announcer.stop()
+    assert [event for *_, event in http.events[-2:]] == ["stopped", "stopped"]
+
+
+async def test_a_tracker_fails_when_both_families_do(nursery, autojump_clock, torrent):
+    http = DualHttp({Family.IPV4: (100, b""), Family.IPV6: (1, b"<html>")})
+    announcer = dual(http, torrent, torrent.take, [])
+    nursery.start_soon(announcer.run)
+    await trio.sleep(2)
+    assert states(announcer) == {A: "announcing"}
+    await trio.sleep(ANNOUNCE_SECONDS)
+    assert states(announcer) == {A: "failing"}
+
+
+async def test_a_scrape_brings_figures_but_not_too_often(autojump_clock, torrent):
+    class Counting(FakeHttp):
+        async def get(
+            self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+        ) -> bytes:
+            await trio.sleep(1)
+            scraped.append(url.partition("?")[0])
+            if "a.example" not in url:
+                raise TrackerError("no scrapes here")
+            return encode({b"files": {b"h" * 20: {b"complete": 7, b"downloaded": 9}}})
+
+    scraped: list[str] = []
+    announcer = make(Counting({A: good, B: good}), torrent)
+    await announcer.scrape()
+    await announcer.scrape()
+    assert sorted(scraped) == [A.replace("announce", "scrape"), B.replace("announce", "scrape")]
+    assert trio.current_time() == 1
+    first, second = announcer.status
+    assert (first.seeders, first.leechers, first.downloaded) == (7, None, 9)
+    assert (second.seeders, second.error) == (None, None)

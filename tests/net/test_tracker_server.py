@@ -1,6 +1,7 @@
 """The embedded tracker, spoken to by our own HTTP and by strangers."""
 
 import errno
+from collections.abc import Sequence
 from functools import partial
 from random import Random
 
@@ -10,8 +11,11 @@ import trio
 from trio_torrent.address import Address
 from trio_torrent.bencode import Value, decode
 from trio_torrent.errors import TrackerError
-from trio_torrent.net.http import Local, open_http
-from trio_torrent.net.tracker import Announcer, announce
+from trio_torrent.net.asking import Trackers, make_trackers
+from trio_torrent.net.http import open_http
+from trio_torrent.net.http_tracker import announce
+from trio_torrent.net.reach import Family, Local
+from trio_torrent.net.tracker import Announcer
 from trio_torrent.net.tracker_server import (
     ACCEPT_PAUSE,
     MAX_CONNECTIONS,
@@ -21,7 +25,7 @@ from trio_torrent.net.tracker_server import (
     _accept,
     serve_tracker,
 )
-from trio_torrent.tracker.announce import Announce, AnnounceEvent, Refused, Totals
+from trio_torrent.tracker.announce import Announce, AnnounceEvent, Answer, Counts, Refused, Totals
 from trio_torrent.tracker.registry import Registry
 from trio_torrent.tracker.tiers import Tiers
 
@@ -74,7 +78,7 @@ async def test_announcers_hear_of_each_other(server, http, nursery):
 
         return Announcer(
             tiers=Tiers([[server.url]], random=Random(port)),
-            http=http,
+            trackers=Trackers(http, None, [None]),
             info_hash=HASH,
             peer_id=b"p" * 20,
             port=port,
@@ -226,3 +230,66 @@ async def test_without_file_descriptors_it_waits_and_goes_on(autojump_clock, nur
     ours.close()
     await trio.testing.wait_all_tasks_blocked()
     assert slots.value == 1  # the client's is free again, the other waits for the next client
+
+
+# -- by UDP ----------------------------------------------------------------------------------------------------------
+
+
+def udp_trackers() -> Trackers:
+    return make_trackers(NoHttp(), lookup=no_lookup, random=Random(1), allow_local=False, interface=None, proxied=False)
+
+
+class NoHttp:
+    """What nobody asks here."""
+
+    async def get(
+        self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+    ) -> bytes:
+        raise AssertionError(url)
+
+
+async def no_lookup(host: str) -> Sequence[str]:
+    raise AssertionError(host)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_it_is_a_udp_tracker_too(nursery, http, host):
+    server = await nursery.start(partial(serve_tracker, host=host))
+    assert server.udp_url == server.url.replace("http", "udp")
+    answers = []
+
+    async def heard(answer: Answer) -> None:
+        await trio.lowlevel.checkpoint()
+        answers.append(answer)
+
+    await announce(http, server.url, said(1))
+    await udp_trackers().announce(server.udp_url, said(2, left=0), heard)
+    (answer,) = answers
+    assert answer.peers == (Address(host, 1),)
+    assert (answer.seeders, answer.leechers) == (1, 1)
+    counted = await udp_trackers().scrape(server.udp_url, [HASH, b"x" * 20])
+    assert counted == {HASH: Counts(1, 1, 0), b"x" * 20: Counts(0, 0, 0)}
+
+
+async def test_noise_does_not_end_it(server, autojump_clock):
+    address = Address.parse(server.udp_url.split("/")[2])
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as stranger:
+        for number in range(300):
+            await stranger.sendto(Random(number).randbytes(number), (address.host, address.port))
+        await stranger.sendto(bytes(60_000), (address.host, address.port))
+    await trio.sleep(1)
+    await udp_trackers().announce(server.udp_url, said(1), nothing)
+    assert len(server.registry.peers(HASH)) == 1
+
+
+async def nothing(answer: Answer) -> None:
+    await trio.lowlevel.checkpoint()
+
+
+async def test_without_the_udp_port_it_does_with_http(nursery, http):
+    with trio.socket.socket(type=trio.socket.SOCK_DGRAM) as taken:
+        await taken.bind(("127.0.0.1", 0))
+        server = await nursery.start(partial(serve_tracker, port=taken.getsockname()[1]))
+    assert server.udp_url is None
+    await announce(http, server.url, said(1))
+    assert len(server.registry.peers(HASH)) == 1

@@ -10,14 +10,13 @@ from trio_torrent.address import Address
 from trio_torrent.bencode import Value, encode
 from trio_torrent.errors import TrackerError
 from trio_torrent.tracker.announce import Announce, AnnounceEvent, Answer, Refused
-from trio_torrent.tracker.http import (
+from trio_torrent.tracker.http import announce_url, parse_answer
+from trio_torrent.tracker.limits import (
     DEFAULT_INTERVAL,
     MAX_INTERVAL,
     MAX_PEERS,
     MAX_TEXT,
     MIN_INTERVAL,
-    announce_url,
-    parse_answer,
     readable,
     tracker_name,
 )

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from trio_torrent.address import Address
 from trio_torrent.errors import TrackerError
-from trio_torrent.tracker.announce import AnnounceEvent, Answer, Refused
+from trio_torrent.tracker.announce import AnnounceEvent, Answer, Counts, Refused
+from trio_torrent.tracker.status import TrackerStatus
 from trio_torrent.tracker.tiers import (
     MAX_AT_ONCE,
     MAX_TRACKERS,
@@ -19,9 +20,9 @@ from trio_torrent.tracker.tiers import (
     RETRY_LAST,
     RETRY_SPREAD,
     RETRY_WISHED,
+    SCRAPE_GAP,
     Due,
     Tiers,
-    TrackerStatus,
 )
 
 STARTED, COMPLETED, STOPPED, NONE = (
@@ -48,8 +49,8 @@ def said(dues: Sequence[Due]) -> list[tuple[str, AnnounceEvent]]:
     return [(due.url, due.event) for due in dues]
 
 
-def status(tiers: Tiers, url: str) -> TrackerStatus:
-    return next(tracker for tracker in tiers.status if tracker.url == url)
+def status(tiers: Tiers, url: str, now: float = 0) -> TrackerStatus:
+    return next(tracker for tracker in tiers.status(now) if tracker.url == url)
 
 
 def answered(tiers: Tiers, now: float, url: str, what: Answer | None = None) -> None:
@@ -207,7 +208,7 @@ def test_stopped_goes_to_those_that_answered_a_started():
     tiers.failed(c, GONE, 901)
     tiers.announce_now(901)
     assert tiers.next_time() == math.inf
-    assert {tracker.state for tracker in tiers.status} == {"stopped"}
+    assert {tracker.state for tracker in tiers.status(0)} == {"stopped"}
 
 
 def test_a_torrent_that_starts_again_waits_for_nothing():
@@ -230,9 +231,9 @@ def test_a_tracker_id_is_given_back_until_there_is_another():
 
 
 def test_what_we_cannot_speak_is_listed_and_never_asked():
-    tiers = make([["udp://a:80", A], ["wss://b"], ["\x1b[31m:x"], ["HTTPS://C/announce"]])
+    tiers = make([["ws://a:80", A], ["wss://b"], ["\x1b[31m:x"], ["HTTPS://C/announce"]])
     assert sorted(due.url for due in tiers.due(0)) == ["HTTPS://C/announce", A]
-    assert status(tiers, "udp://a:80").state == "not supported: udp"
+    assert status(tiers, "ws://a:80").state == "not supported: ws"
     assert status(tiers, "wss://b").state == "not supported: wss"
     assert status(tiers, "\x1b[31m:x").state == "not supported"
     assert status(tiers, "wss://b").next_announce is None
@@ -240,12 +241,12 @@ def test_what_we_cannot_speak_is_listed_and_never_asked():
 
 def test_the_same_tracker_is_asked_once_and_blanks_are_no_trackers():
     tiers = make([[A, A, " "], [], [f" {A}\n", B], [""]])
-    assert [(tracker.url, tracker.tier) for tracker in tiers.status] == [(A, 0), (B, 1)]
+    assert [(tracker.url, tracker.tier) for tracker in tiers.status(0)] == [(A, 0), (B, 1)]
 
 
 def test_a_torrent_with_a_flood_of_trackers():
     tiers = make([[f"http://{number}/announce"] for number in range(MAX_TRACKERS + 50)])
-    assert len(tiers.status) == MAX_TRACKERS
+    assert len(tiers.status(0)) == MAX_TRACKERS
     dues = tiers.due(0)
     assert len(dues) == MAX_AT_ONCE
     assert tiers.due(0) == ()
@@ -261,8 +262,12 @@ def test_status_tells_how_each_tracker_is():
     tiers.answered(first, answer(), 0)
     tiers.failed(c, GONE, 0)
     reserve = B if first.url == A else A
-    assert status(tiers, first.url) == TrackerStatus(first.url, 0, "working", None, "a warning", 1, 3, 4, 900)
-    assert status(tiers, reserve) == TrackerStatus(reserve, 0, "in reserve", None, None, 0, None, None, None)
+    assert status(tiers, first.url) == TrackerStatus(
+        first.url, 0, "working", None, "a warning", 1, 3, 4, None, 900, None
+    )
+    assert status(tiers, reserve) == TrackerStatus(
+        reserve, 0, "in reserve", None, None, 0, None, None, None, None, None
+    )
     assert status(tiers, D).state == "announcing"
     failing = status(tiers, C)
     assert (failing.state, failing.error) == ("failing", "connection refused")
@@ -276,7 +281,7 @@ MOVES = st.lists(st.sampled_from(["answer", "fail", "refuse", "complete", "wish"
 @given(MOVES, st.booleans(), st.integers(0, 1000))
 def test_whatever_happens_the_events_are_in_order(moves, strict, seed):
     """A tracker hears `started` first, `completed` at most once and after it; a lane never has two under way."""
-    tiers = make([[A, B], [C, "udp://x"], [D]], strict=strict, seed=seed)
+    tiers = make([[A, B], [C, "ws://x"], [D]], strict=strict, seed=seed)
     now, under_way, heard = 0.0, list[Due](), dict[str, list[AnnounceEvent]]()
     for move in moves:
         under_way += tiers.due(now)
@@ -303,3 +308,81 @@ def test_whatever_happens_the_events_are_in_order(moves, strict, seed):
             assert events.index(STARTED) == 0
             assert events.count(STARTED) == 1
             assert events.count(COMPLETED) <= 1
+
+
+# -- two families, scrapes, what is not asked ------------------------------------------------------------------------
+
+
+def test_the_second_answer_of_an_announce_adds_to_the_first():
+    tiers = make([[A]])
+    (due,) = tiers.due(0)
+    v6 = Answer(60, None, (Address("2001::5", 5), Address("1.2.3.4", 5)), 9, None, None, None, "2001::7")
+    tiers.answered(due, answer(), 0)
+    tiers.answered(due, v6, 1)
+    told = status(tiers, A)
+    assert (told.peers, told.seeders, told.leechers, told.warning) == (2, 9, 4, "a warning")
+    assert told.external_ip == "2001::7"
+    assert tiers.next_time() == 900
+
+
+def test_a_second_answer_that_comes_after_the_next_announce_changes_nothing():
+    tiers = make([[A]])
+    (first,) = tiers.due(0)
+    tiers.answered(first, answer(), 0)
+    (second,) = tiers.due(900)
+    tiers.answered(second, answer(), 900)
+    tiers.answered(first, answer(tracker_id=b"old"), 901)
+    assert tiers.due(1800)[0].tracker_id is None
+
+
+def test_a_second_answer_that_comes_after_the_end_changes_nothing():
+    tiers = make([[A]])
+    (due,) = tiers.due(0)
+    tiers.stop()
+    tiers.answered(due, answer(), 0)
+    assert status(tiers, A).peers == 0
+
+
+def test_scrapes_are_for_all_that_we_speak_to_and_not_too_often():
+    tiers = make([[A, B], ["wss://c"], ["udp://d:80"]])
+    assert sorted(tiers.scrapes(5)) == [A, B, "udp://d:80"]
+    assert tiers.scrapes(5 + SCRAPE_GAP - 1) == ()
+    assert len(tiers.scrapes(5 + SCRAPE_GAP)) == 3
+    tiers.stop()
+    assert len(tiers.scrapes(5 + 2 * SCRAPE_GAP)) == 3
+
+
+def test_figures_come_from_the_last_scrape_or_announce_that_had_them():
+    tiers = make([[A]])
+    tiers.scraped(A, Counts(10, 11, 12))
+    told = status(tiers, A)
+    assert (told.seeders, told.leechers, told.downloaded) == (10, 11, 12)
+    answered(tiers, 0, A)
+    told = status(tiers, A)
+    assert (told.seeders, told.leechers, told.downloaded) == (3, 4, 12)
+    tiers.scraped(A, Counts(None, 5, None))
+    told = status(tiers, A)
+    assert (told.seeders, told.leechers, told.downloaded) == (3, 5, 12)
+
+
+def test_what_is_silenced_is_listed_with_the_reason():
+    tiers = Tiers([["udp://a:80", A]], random=Random(1), silenced={"udp": "not asked: because"})
+    tiers.start(0, complete=False)
+    assert said(tiers.due(0)) == [(A, STARTED)]
+    assert status(tiers, "udp://a:80").state == "not asked: because"
+    assert tiers.scrapes(0) == (A,)
+
+
+def test_the_next_announce_is_told_in_seconds_from_now():
+    tiers = make([[A]])
+    answered(tiers, 0, A)
+    assert status(tiers, A, 100).next_announce == 800
+    assert status(tiers, A, 1000).next_announce == 0
+
+
+def test_the_address_at_which_a_tracker_sees_us_is_kept():
+    tiers = make([[A]])
+    (due,) = tiers.due(0)
+    tiers.answered(due, Answer(900, None, (), None, None, None, None, "5.6.7.8"), 0)
+    answered(tiers, 900, A)
+    assert status(tiers, A).external_ip == "5.6.7.8"

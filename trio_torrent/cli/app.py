@@ -29,6 +29,7 @@ from .options import (
     option,
     output_options,
     peer_options,
+    proxy_option,
     recipe_options,
     seed_options,
 )
@@ -91,7 +92,7 @@ def get(
 
     check_sources(sources)
     if list_files:
-        return run(partial(info, sources, as_json=as_json, all_files=True))
+        return run(partial(info, sources, as_json=as_json, all_files=True, proxy=network.proxy))
     orders = Orders(folder=output, network=network, limits=limits, stall_seconds=stall_timeout)
     return run(partial(follow, sources, orders, Voice(as_json=as_json, quiet=quiet)))
 
@@ -133,6 +134,7 @@ def seed(source: str, data: Path, network: Network, limits: SeedLimits, as_json:
     help="Compare with this file: the torrent's content from its start, or just the block.",
 )
 @peer_options
+@proxy_option
 @json_option
 def probe(
     source: str,
@@ -142,6 +144,7 @@ def probe(
     sample: Path | None,
     peers: tuple[Address, ...],
     interface: str | None,
+    proxy: str | None,
     as_json: bool,
 ) -> Exit:
     """Fetch one block and show each step.
@@ -152,22 +155,23 @@ def probe(
     from .probe import Block, Request, probe
     from .run import run
 
-    request = Request(Block(piece, offset, length), sample, peers, interface)
+    request = Request(Block(piece, offset, length), sample, peers, interface, proxy)
     return run(partial(probe, source, request, as_json=as_json))
 
 
 @commands.command()
 @sources
 @option("--list", "list_files", is_flag=True, help="Show all files, however many there are.")
+@proxy_option
 @json_option
-def info(sources: tuple[str, ...], list_files: bool, as_json: bool) -> Exit:
+def info(sources: tuple[str, ...], list_files: bool, proxy: str | None, as_json: bool) -> Exit:
     """Show torrents, magnet links and info-hashes."""
     from .info import info
     from .run import run
     from .source import check_sources
 
     check_sources(sources)
-    return run(partial(info, sources, as_json=as_json, all_files=list_files))
+    return run(partial(info, sources, as_json=as_json, all_files=list_files, proxy=proxy))
 
 
 @commands.command()
@@ -199,19 +203,21 @@ def create(path: Path, output: Path | None, force: bool, recipe: Recipe, as_json
 
 @commands.command()
 @torrent
-def magnet(source: str) -> Exit:
+@proxy_option
+def magnet(source: str, proxy: str | None) -> Exit:
     """Print the magnet link of a torrent."""
     from .magnet import magnet
     from .run import run
 
-    return run(partial(magnet, source))
+    return run(partial(magnet, source, proxy=proxy))
 
 
 @commands.command()
 @torrent
 @folder_option("--data", "-d", exists=True, help="Where the files are; the current folder by default.")
+@proxy_option
 @output_options
-def verify(source: str, data: Path, as_json: bool, quiet: bool) -> Exit:
+def verify(source: str, data: Path, proxy: str | None, as_json: bool, quiet: bool) -> Exit:
     """Compare data with a torrent.
 
     Nothing is written. Exits with 0 if every piece is good, and with 6 if one is not.
@@ -220,7 +226,7 @@ def verify(source: str, data: Path, as_json: bool, quiet: bool) -> Exit:
     from .verify import verify
     from .voice import Voice
 
-    return run(partial(verify, source, data, Voice(as_json=as_json, quiet=quiet), as_json=as_json))
+    return run(partial(verify, source, data, Voice(as_json=as_json, quiet=quiet), as_json=as_json, proxy=proxy))
 
 
 @commands.command()

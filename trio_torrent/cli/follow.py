@@ -130,7 +130,7 @@ class Follower:
         """The torrent, or None if another source has brought the same one."""
         if kind_of(self.source) is Kind.URL:
             self._voice.say(f"fetching {self.source}")
-        metainfo = await load(self.source)
+        metainfo = await load(self.source, proxy=self._orders.network.proxy)
         if any(known.metainfo.info_hashes.wire == metainfo.info_hashes.wire for known in client.torrents):
             self._voice.say(f"{self.source}: the same torrent as another source")
             self.exit, self._over = Exit.DONE, True

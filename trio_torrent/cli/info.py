@@ -43,18 +43,20 @@ class Listed:
         return f"{size(self.length):>10}  {self.path}{leads}{attributes}"
 
 
-async def info(sources: Sequence[str], interrupt: trio.CancelScope, *, as_json: bool, all_files: bool) -> Exit:
+async def info(
+    sources: Sequence[str], interrupt: trio.CancelScope, *, as_json: bool, all_files: bool, proxy: str | None = None
+) -> Exit:
     """Show each source. One that cannot be read is said to be so, and the rest go on."""
     code = Exit.INTERRUPTED
     with interrupt:
-        results = [await _show(source, as_json=as_json, all_files=all_files) for source in sources]
+        results = [await _show(source, as_json=as_json, all_files=all_files, proxy=proxy) for source in sources]
         code = next((result for result in results if result is not Exit.DONE), Exit.DONE)
     return code
 
 
-async def _show(source: str, *, as_json: bool, all_files: bool) -> Exit:
+async def _show(source: str, *, as_json: bool, all_files: bool, proxy: str | None) -> Exit:
     try:
-        found = await read(source)
+        found = await read(source, proxy=proxy)
     except CommandError as error:
         if as_json:
             print(json.dumps({"source": source, "error": str(error)}), flush=True)
@@ -67,10 +69,10 @@ async def _show(source: str, *, as_json: bool, all_files: bool) -> Exit:
     return Exit.DONE
 
 
-async def read(source: str) -> Metainfo | Magnet:
+async def read(source: str, *, proxy: str | None = None) -> Metainfo | Magnet:
     """Whatever the source is. Raises CommandError."""
     if kind_of(source) is not Kind.MAGNET:
-        return await load(source)
+        return await load(source, proxy=proxy)
     try:
         return Magnet.parse(source)
     except MagnetError as error:

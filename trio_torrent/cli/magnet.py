@@ -10,11 +10,11 @@ from .exits import Exit
 from .info import read
 
 
-async def magnet(source: str, interrupt: trio.CancelScope) -> Exit:
+async def magnet(source: str, interrupt: trio.CancelScope, *, proxy: str | None = None) -> Exit:
     """Print it; a link or an info-hash is printed in its usual form. Raises CommandError."""
     code = Exit.INTERRUPTED
     with interrupt:
-        found = await read(source)
+        found = await read(source, proxy=proxy)
         print(found.magnet if isinstance(found, Metainfo) else found, flush=True)
         code = Exit.DONE
     return code

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 import attrs
 import click
 
-from .params import DURATION, INTERFACE, PEER, PIECE_LENGTH, RATE, RATIO, TEXT, TIER, WEB_SEED
+from .params import DURATION, INTERFACE, PEER, PIECE_LENGTH, PROXY, RATE, RATIO, TEXT, TIER, WEB_SEED
 
 if TYPE_CHECKING:
     from trio_torrent import Address, Settings
@@ -46,6 +46,7 @@ class Network:
     trackers: bool = True
     limit_down: int | None = None  # bytes a second, for all torrents together
     limit_up: int | None = None
+    proxy: str | None = None
 
     def settings(self) -> Settings:
         """The same for a client."""
@@ -58,6 +59,7 @@ class Network:
             trackers=self.trackers,
             limit_down=self.limit_down,
             limit_up=self.limit_up,
+            proxy=self.proxy,
             stop_seconds=STOP_SECONDS,
         )
 
@@ -122,6 +124,14 @@ output_options = _all_of(
     option("--quiet", "-q", is_flag=True, help="No progress, errors only."),
 )
 
+# For every command that may ask by HTTP: one that overlooked it would give away what the others hide.
+proxy_option = option(
+    "--proxy",
+    type=PROXY,
+    help="http:// or socks5://[USER:PASSWORD@]HOST:PORT, for .torrent URLs and HTTP trackers. UDP trackers are then "
+    "not asked. Peers are reached without it.",
+)
+
 # For commands that only connect.
 peer_options = _all_of(
     option("--peer", "peers", type=PEER, multiple=True, help="Connect to this peer at once. Repeatable."),
@@ -149,6 +159,7 @@ _network_options = _all_of(
     option("--limit-down", type=RATE, help="Receive at most so many bytes a second: 500K, 2M; 0 is no limit."),
     option("--limit-up", type=RATE, help="Send at most so many bytes a second, over all torrents."),
     option("--no-trackers", is_flag=True, help="Announce to no tracker."),
+    proxy_option,
 )
 
 _seed_options = _all_of(
@@ -191,6 +202,7 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         limit_down: int | None,
         limit_up: int | None,
         no_trackers: bool,
+        proxy: str | None,
         **others: Any,  # noqa: ANN401
     ) -> Exit:
         network = Network(
@@ -201,6 +213,7 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
             trackers=not no_trackers,
             limit_down=limit_down,
             limit_up=limit_up,
+            proxy=proxy,
         )
         return command(network=network, **others)
 

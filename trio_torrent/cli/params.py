@@ -110,6 +110,14 @@ def read_text(text: str) -> str:
     return text
 
 
+def read_proxy(text: str) -> str:
+    """Where a proxy is and what it speaks."""
+    from trio_torrent import Settings
+
+    Settings(proxy=text)
+    return text
+
+
 def _url(text: str, schemes: tuple[str, ...]) -> str:
     url = text.strip()
     try:
@@ -136,6 +144,7 @@ SIZE = Written("size", read_size)
 PIECE_LENGTH = Written("size", read_piece_length)
 TIER = Written("url", read_tier)
 WEB_SEED = Written("url", read_web_seed)
+PROXY = Written("url", read_proxy)
 TEXT = Written("text", read_text)
 RATE = Written("rate", read_rate)
 DURATION = Written("duration", read_duration)

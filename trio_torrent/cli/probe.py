@@ -34,6 +34,7 @@ class Request:
     sample: Path | None = None
     peers: tuple[Address, ...] = ()
     interface: str | None = None
+    proxy: str | None = None
 
 
 Report: TypeAlias = Step | Found | Reached | Probed
@@ -51,7 +52,7 @@ async def probe(source: str, request: Request, interrupt: trio.CancelScope, *, a
     """Take the tour. Raises CommandError, TrackerError, PeerError or ProtocolError where it ends early."""
     code = Exit.INTERRUPTED
     with interrupt:
-        metainfo = await load(source)
+        metainfo = await load(source, proxy=request.proxy)
         block = request.block
         sample = None
         if request.sample is not None:
@@ -64,7 +65,7 @@ async def probe(source: str, request: Request, interrupt: trio.CancelScope, *, a
 
 
 async def _tour(metainfo: Metainfo, request: Request, guide: Guide) -> bytes:
-    settings = Settings(interface=request.interface)
+    settings = Settings(interface=request.interface, proxy=request.proxy)
     where = attrs.asdict(request.block)
     try:
         probed = await trio_torrent.probe(

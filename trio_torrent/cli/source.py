@@ -49,12 +49,15 @@ def check_sources(sources: tuple[str, ...]) -> None:
         raise CommandError(Exit.USAGE, "stdin (-) can be read only once")
 
 
-async def load(source: str) -> Metainfo:
-    """The torrent of a file, stdin or URL. Raises CommandError for whatever is wrong with it."""
+async def load(source: str, *, proxy: str | None = None) -> Metainfo:
+    """The torrent of a file, stdin or URL. Raises CommandError for whatever is wrong with it.
+
+    `proxy` is what a URL is fetched through, if anything.
+    """
     try:
         match kind_of(source):
             case Kind.URL:
-                return await Metainfo.fetch(source)
+                return await Metainfo.fetch(source, proxy=proxy)
             case Kind.MAGNET:
                 Magnet.parse(source)  # one that is wrong should be said to be wrong
                 raise CommandError(

@@ -20,11 +20,13 @@ from .voice import Voice
 from .words import clean, percent, plural, size
 
 
-async def verify(source: str, data: Path, voice: Voice, interrupt: trio.CancelScope, *, as_json: bool) -> Exit:
+async def verify(
+    source: str, data: Path, voice: Voice, interrupt: trio.CancelScope, *, as_json: bool, proxy: str | None = None
+) -> Exit:
     """Compare, and show what is wrong. Raises CommandError, also where something is wrong, and MetainfoError."""
     code = Exit.INTERRUPTED
     with interrupt:
-        metainfo = await load(source)
+        metainfo = await load(source, proxy=proxy)
         pieces, total = metainfo.geometry.pieces, metainfo.geometry.size
 
         async def read(progress: Progress) -> Verified:

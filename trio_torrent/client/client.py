@@ -16,9 +16,10 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.disk.workers import Workers, open_workers
+from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import dial
-from trio_torrent.net.http import Http, open_http
+from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
 
 from .buckets import Buckets
@@ -27,6 +28,7 @@ from .settings import PEER_ID_PREFIX, Settings
 from .source import load
 from .status import State
 from .torrent import Shared, Torrent
+from .web import open_web
 
 _PEER_ID_LETTERS = string.ascii_letters + string.digits
 
@@ -129,15 +131,14 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     not ours.
     """
     settings = settings or Settings()
+    random = Random(secrets.randbits(128))
     listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
         open_workers(settings.threads) as workers,
-        open_http(
-            user_agent=settings.user_agent, allow_local=settings.allow_local, interface=settings.interface
-        ) as http,
+        open_web(settings, random) as (http, trackers),
         trio.open_nursery() as nursery,
     ):
-        client = _start(nursery, settings, workers, http, listeners)
+        client = _start(nursery, settings, workers, http, trackers, listeners, random)
         try:
             yield client
         finally:
@@ -151,14 +152,16 @@ def _start(
     settings: Settings,
     workers: Workers,
     http: Http,
+    trackers: Trackers,
     listeners: list[trio.SocketListener],
+    random: Random,
 ) -> Client:
     boundary = Boundary()
-    random = Random(secrets.randbits(128))
     shared = Shared(
         settings=settings,
         workers=workers,
         http=http,
+        trackers=trackers,
         connect=partial(dial, interface=settings.interface),
         peer_id=make_peer_id(random),
         port=port_of(listeners),

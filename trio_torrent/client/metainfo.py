@@ -25,7 +25,7 @@ from trio_torrent.version import __version__
 from .settings import default_threads
 
 if TYPE_CHECKING:
-    from trio_torrent.net.tracker import Getter
+    from trio_torrent.net.http_tracker import Getter
 
 # Bytes of a torrent that is made here: it may be read back, although others refuse more than 10 MiB.
 MAX_MADE = 256 << 20
@@ -80,12 +80,18 @@ class Metainfo(torrent.Metainfo):
             return cls.from_bytes(file.read(torrent.MAX_TORRENT_SIZE + 1))
 
     @classmethod
-    async def fetch(cls, url: str, *, http: Getter | None = None) -> Self:
-        """Get a .torrent by its http or https URL. TrackerError if that fails, MetainfoError if it cannot be used."""
-        from trio_torrent.net.http import Local, open_http  # httpx takes a tenth of a second that a file does not need
+    async def fetch(cls, url: str, *, http: Getter | None = None, proxy: str | None = None) -> Self:
+        """Get a .torrent by its http or https URL, with `http` or else by way of a proxy as in `Settings`.
+
+        TrackerError if that fails, MetainfoError if it cannot be used.
+        """
+        # httpx takes a tenth of a second that a file does not need.
+        from trio_torrent.net.http import open_http
+        from trio_torrent.net.proxy import Proxy
+        from trio_torrent.net.reach import Local
 
         if http is None:
-            async with open_http(user_agent=CREATED_BY) as http:
+            async with open_http(user_agent=CREATED_BY, proxy=Proxy.parse(proxy) if proxy else None) as http:
                 return await cls.fetch(url, http=http)
         # Whoever calls this wants this very URL, so it may be on this machine.
         body = await http.get(url, limit=torrent.MAX_TORRENT_SIZE, seconds=FETCH_SECONDS, local=Local.ALWAYS)

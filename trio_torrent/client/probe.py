@@ -17,12 +17,11 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.errors import PeerError, ProtocolError, TrackerError
 from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.net.asking import Trackers
 from trio_torrent.net.dial import dial, in_words
 from trio_torrent.net.handshaking import shake_hands
-from trio_torrent.net.http import open_http
 from trio_torrent.net.receive import Receive, receiver
-from trio_torrent.net.tracker import announce
-from trio_torrent.tracker.announce import Announce, AnnounceEvent
+from trio_torrent.tracker.announce import Announce, AnnounceEvent, Answer
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode
 from trio_torrent.wire.connection import Connection
@@ -31,11 +30,13 @@ from trio_torrent.wire.handshake import FAST, Handshake
 from .client import make_peer_id
 from .settings import Settings
 from .tour import Found, Probed, Reached, Report, Step
+from .web import open_web
 
 # A choking peer lets others have their turn for ten seconds, and tries newcomers every thirty (BEP 3).
 UNCHOKE_SECONDS = 60.0
 ANSWER_SECONDS = 30.0  # for what a peer should send at once
 STOP_SECONDS = 5.0  # to tell the tracker that we are gone
+SECOND_ANSWER_SECONDS = 1.0  # for IPv6 when IPv4 has answered, or the other way round
 
 
 @attrs.frozen(eq=False)
@@ -94,22 +95,35 @@ async def _announce(metainfo: Metainfo, peer_id: bytes, settings: Settings, repo
         tracker_id=None,
     )
     errors = []
-    async with open_http(
-        user_agent=settings.user_agent, allow_local=settings.allow_local, interface=settings.interface
-    ) as http:
+    async with open_web(settings, Random(secrets.randbits(128))) as (_, trackers):
         for url in [url for tier in metainfo.trackers for url in tier]:
             try:
-                answer = await announce(http, url, said)
+                answers = await _ask(trackers, url, said)
             except TrackerError as error:
                 errors.append(str(error))
                 continue
-            stopped = attrs.evolve(said, event=AnnounceEvent.STOPPED, numwant=0, tracker_id=answer.tracker_id)
+            tracker_id = next((answer.tracker_id for answer in answers if answer.tracker_id), None)
+            stopped = attrs.evolve(said, event=AnnounceEvent.STOPPED, numwant=0, tracker_id=tracker_id)
             with trio.move_on_after(STOP_SECONDS), suppress(TrackerError):  # it forgets us by itself
-                await announce(http, url, stopped)
-            report(Found(len(answer.peers), url))
-            if answer.peers:
-                return list(answer.peers)
+                await _ask(trackers, url, stopped)
+            found = list(dict.fromkeys(peer for answer in answers for peer in answer.peers))
+            report(Found(len(found), url))
+            if found:
+                return found
     raise TrackerError("; ".join(errors) or "no tracker knows a peer")
+
+
+async def _ask(trackers: Trackers, url: str, said: Announce) -> list[Answer]:
+    """What it says over IPv4 and over IPv6; the second answer is not waited for long. Raises TrackerError."""
+    answers: list[Answer] = []
+    with trio.CancelScope() as asking:
+
+        async def heard(answer: Answer) -> None:
+            answers.append(answer)
+            asking.deadline = trio.current_time() + SECOND_ANSWER_SECONDS
+
+        await trackers.announce(url, said, heard)
+    return answers
 
 
 async def _first(addresses: Sequence[Address], ours: Handshake, settings: Settings, report: Report) -> _Peer:

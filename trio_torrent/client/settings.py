@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 from typing import Any
 
 import attrs
 
+from trio_torrent.net.proxy import Proxy
 from trio_torrent.version import __version__
 
 # BEP 20, Azureus style: two letters for the client, four digits for its version.
@@ -33,6 +35,14 @@ def _is_port(instance: object, attribute: attrs.Attribute[Any], value: int) -> N
         raise ValueError(f"{attribute.name} must be from 0 to 65535, not {value}")
 
 
+def _is_address(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    ipaddress.ip_address(value)
+
+
+def _is_proxy(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
+    Proxy.parse(value)
+
+
 @attrs.frozen(kw_only=True)
 class Settings:
     """How a client behaves. ValueError for a value that makes no sense."""
@@ -40,8 +50,8 @@ class Settings:
     port: int = attrs.field(default=6881, validator=_is_port)
     """Where peers reach us, TCP; 0 is any free port. If the port is taken, any free one is used instead."""
 
-    interface: str | None = None
-    """A local address to listen on and to connect from; None leaves it to the system."""
+    interface: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_address))
+    """A local IP address to listen on and to connect from; None leaves it to the system."""
 
     connections: int = attrs.field(default=50, validator=_positive)
     """Peers of one torrent. More of them bring little once the link is full (libtorrent's default is 50, too)."""
@@ -61,6 +71,15 @@ class Settings:
 
     trackers: bool = True
     """Announce to the torrent's trackers."""
+
+    strict_tiers: bool = False
+    """Ask the tiers of trackers one after the other, as BEP 12 has it. A dead one then costs half a minute."""
+
+    proxy: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_proxy))
+    """http://[USER:PASSWORD@]HOST:PORT or socks5://..., for HTTP trackers and the fetching of .torrent files.
+
+    Names are looked up by the proxy. UDP trackers are then not asked at all; peers are connected to as always.
+    """
 
     threads: int = attrs.field(factory=default_threads, validator=_positive)
     """For hashing, reading and writing. SHA-1 runs at 1.9 GB/s a thread, so a few of them outrun any disk."""

@@ -10,7 +10,7 @@ import trio
 from trio_torrent.errors import MagnetError
 from trio_torrent.metainfo.infohash import parse_info_hash
 from trio_torrent.metainfo.magnet import Magnet
-from trio_torrent.net.tracker import Getter
+from trio_torrent.net.http_tracker import Getter
 
 from .metainfo import Metainfo
 

@@ -7,7 +7,7 @@ import enum
 import attrs
 
 from trio_torrent.swarm.stall import Stall
-from trio_torrent.tracker.tiers import TrackerStatus
+from trio_torrent.tracker.status import TrackerStatus
 
 
 class State(enum.Enum):

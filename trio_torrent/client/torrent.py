@@ -23,12 +23,14 @@ from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import IncompleteError, PeerError, StoppedError, StorageError, TorrentError
+from trio_torrent.net.asking import Asker
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS
+from trio_torrent.net.http_tracker import Getter
 from trio_torrent.net.listen import Welcome
 from trio_torrent.net.throttle import Throttle
-from trio_torrent.net.tracker import Announcer, Getter
+from trio_torrent.net.tracker import Announcer
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Tick
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
@@ -66,6 +68,7 @@ class Shared:
     settings: Settings
     workers: Workers
     http: Getter
+    trackers: Asker
     connect: Connect
     peer_id: bytes
     port: int
@@ -110,8 +113,13 @@ class Torrent:
         self._nursery: trio.Nursery | None = None
         self._peers = list(peers)
         self._announcer = Announcer(
-            tiers=Tiers(metainfo.trackers if shared.settings.trackers else (), random=shared.random),
-            http=shared.http,
+            tiers=Tiers(
+                metainfo.trackers if shared.settings.trackers else (),
+                random=shared.random,
+                strict=shared.settings.strict_tiers,
+                silenced=shared.trackers.silenced,
+            ),
+            trackers=shared.trackers,
             info_hash=metainfo.info_hashes.wire,
             peer_id=shared.peer_id,
             port=shared.port,
@@ -190,6 +198,17 @@ class Torrent:
         What is not given stays as it is. ValueError below 1.
         """
         self._buckets.change(down, up, trio.current_time())
+
+    def reannounce(self) -> None:
+        """Ask the trackers for peers now, or as soon as they allow: their `min interval` says how often that may be."""
+        self._announcer.announce_now()
+
+    async def scrape(self) -> None:
+        """Ask the trackers how many share the torrent; `status.trackers` has what they said.
+
+        Each is asked once a minute at most. Half a minute passes if one of them does not answer.
+        """
+        await self._announcer.scrape()
 
     def _raise_error(self) -> None:
         if self._error is not None:

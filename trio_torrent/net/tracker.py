@@ -1,71 +1,61 @@
-"""Announcing to HTTP trackers: the task of one torrent. `trio_torrent.tracker.tiers` decides what is due."""
+"""Announcing: the task of one torrent. `trio_torrent.tracker.tiers` decides what is due."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 import trio
 
 from trio_torrent.address import Address
 from trio_torrent.errors import TrackerError
 from trio_torrent.tracker.announce import Announce, Answer, Totals
-from trio_torrent.tracker.http import announce_url, parse_answer, tracker_name
-from trio_torrent.tracker.tiers import Due, Tiers, TrackerStatus
+from trio_torrent.tracker.limits import tracker_name
+from trio_torrent.tracker.status import TrackerStatus
+from trio_torrent.tracker.tiers import Due, Tiers
 
-from .http import Local
+from .asking import Asker
 
-ANNOUNCE_SECONDS = 30.0  # from look-up to the last byte: libtorrent's tracker_completion_timeout
 STOP_SECONDS = 5.0  # nobody waits longer for a client to quit: libtorrent's stop_tracker_timeout
-MAX_ANSWER = 1 << 20  # bytes when inflated: libtorrent's tracker_maximum_response_length
 
 Found: TypeAlias = Callable[[Sequence[Address], str], Awaitable[None]]  # addresses, and who named them
 
 
-class Getter(Protocol):
-    """What is needed of `Http`."""
-
-    async def get(self, url: str, *, limit: int, seconds: float, local: Local) -> bytes: ...
-
-
-async def announce(http: Getter, url: str, said: Announce, *, seconds: float = ANNOUNCE_SECONDS) -> Answer:
-    """Announce once to one tracker. Raises TrackerError.
-
-    A tracker on this host or the local network needs no setting as long as its URL has no query: a torrent can make
-    us announce there, but not press a button of the router.
-    """
-    local = Local.NEVER if "?" in url else Local.ANNOUNCE
-    return parse_answer(await http.get(announce_url(url, said), limit=MAX_ANSWER, seconds=seconds, local=local))
+async def _nothing(answer: Answer) -> None:
+    """What is made of the answer to a goodbye."""
 
 
 class Announcer:
     """Keeps the trackers of one torrent informed, and hands on the peers that they name.
 
     `totals` is asked whenever something is announced. `found` is awaited with the addresses of each answer and the
-    tracker's name; while it blocks, nothing but that one answer waits. What trackers do wrong shows in `status`.
+    tracker's name; while it blocks, nothing but that one answer waits. `seen_as` is told at which address trackers see
+    us (BEP 24). What they do wrong shows in `status`.
     """
 
     def __init__(
         self,
         *,
         tiers: Tiers,
-        http: Getter,
+        trackers: Asker,
         info_hash: bytes,
         peer_id: bytes,
         port: int,
         totals: Callable[[], Totals],
         found: Found,
         random: Random,
+        seen_as: Callable[[str], None] | None = None,
     ) -> None:
         self._tiers = tiers
-        self._http = http
+        self._trackers = trackers
         self._info_hash = info_hash
         self._peer_id = peer_id
         self._port = port
         self._totals = totals
         self._found = found
+        self._seen_as = seen_as
         self._key = random.getrandbits(32)
         self._wake = trio.Event()
         self._running = trio.CancelScope()
@@ -73,7 +63,7 @@ class Announcer:
     @property
     def status(self) -> tuple[TrackerStatus, ...]:
         """Every tracker of the torrent as it is now."""
-        return self._tiers.status
+        return self._tiers.status(trio.current_time())
 
     async def run(self) -> None:
         """Announce `started`, then whatever is due, until `stop` is called. May be run again after that."""
@@ -104,21 +94,42 @@ class Announcer:
             for due in self._tiers.stop():
                 nursery.start_soon(self._say_stopped, due)
 
+    async def scrape(self) -> None:
+        """Ask the trackers how many share the torrent, but none more than once a minute; `status` has the figures.
+
+        For when someone wants to know: an announce brings the same but for the downloads.
+        """
+        async with trio.open_nursery() as nursery:
+            for url in self._tiers.scrapes(trio.current_time()):
+                nursery.start_soon(self._scrape, url)
+
+    async def _scrape(self, url: str) -> None:
+        with suppress(TrackerError):  # many have no scrape, and nothing depends on it
+            counted = await self._trackers.scrape(url, [self._info_hash])
+            for counts in counted.values():
+                self._tiers.scraped(url, counts)
+
     async def _ask(self, due: Due) -> None:
+        async def heard(answer: Answer) -> None:
+            await self._take(due, answer)
+
         try:
-            answer = await announce(self._http, due.url, self._said(due))
+            await self._trackers.announce(due.url, self._said(due), heard)
         except TrackerError as error:
             self._tiers.failed(due, error, trio.current_time())
             self._wake.set()
-            return
+
+    async def _take(self, due: Due, answer: Answer) -> None:
         self._tiers.answered(due, answer, trio.current_time())
         self._wake.set()
+        if answer.external_ip is not None and self._seen_as is not None:
+            self._seen_as(answer.external_ip)
         if answer.peers:
             await self._found(answer.peers, f"tracker {tracker_name(due.url)}")
 
     async def _say_stopped(self, due: Due) -> None:
         with suppress(TrackerError):  # it will forget us by itself
-            await announce(self._http, due.url, self._said(due), seconds=STOP_SECONDS)
+            await self._trackers.announce(due.url, self._said(due), _nothing, seconds=STOP_SECONDS)
 
     def _said(self, due: Due) -> Announce:
         totals = self._totals()

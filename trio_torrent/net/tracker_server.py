@@ -1,13 +1,16 @@
-"""A small HTTP tracker, for `demo`, for tests, and for people who share data inside a cluster.
+"""A small tracker, for `demo`, for tests, and for people who share data inside a cluster; by HTTP and by UDP.
 
-One request a connection: announces are minutes apart, so nothing is gained by keeping connections, and a client that
-sends nothing, or slowly, is gone within seconds. Whatever goes wrong is answered as a bencoded failure reason. What
-clients may do to memory is bounded in `trio_torrent.tracker.registry`.
+By HTTP, one request a connection: announces are minutes apart, so nothing is gained by keeping connections, and a
+client that sends nothing, or slowly, is gone within seconds. Whatever goes wrong is answered as a bencoded failure
+reason. What clients may do to memory is bounded in `trio_torrent.tracker.registry`.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import secrets
+import socket
+from contextlib import suppress
 from http import HTTPStatus
 from random import Random
 from typing import NoReturn
@@ -21,11 +24,14 @@ from trio_torrent.bencode import encode
 from trio_torrent.tracker.announce import Refused
 from trio_torrent.tracker.query import parse_announce, parse_scrape
 from trio_torrent.tracker.registry import INTERVAL, Registry
+from trio_torrent.tracker.udp_desk import UdpDesk
 
 MAX_REQUEST = 16 * 1024  # bytes of request line and headers: twice what other servers take
 MAX_CONNECTIONS = 256  # at once; the next ones wait in the kernel's queue
 REQUEST_SECONDS = 10.0  # from connecting to the answer being sent: libtorrent gives trackers as long between two bytes
 ACCEPT_PAUSE = 0.2  # seconds, when there are no more file descriptors: some connection will end
+MAX_DATAGRAM = 2048  # bytes; an announce has 98 and a path, a scrape of 74 torrents 1496. What is longer is cut
+MAX_DRAINED = 64  # datagrams that are answered in a row, so that a flood of them does not hold up everything else
 CHUNK = 4096  # bytes to receive at once; an announce has about 500
 
 
@@ -34,6 +40,7 @@ class TrackerServer:
     """A running tracker."""
 
     url: str  # the announce URL
+    udp_url: str | None  # the same tracker by UDP, at the same port; None if somebody else has that
     registry: Registry
 
 
@@ -51,13 +58,20 @@ async def serve_tracker(
 
     `interval` is what clients are told to wait between announces, in seconds. Raises OSError if the port is taken.
     """
-    registry = Registry(random=random or Random(), interval=interval)
+    random = random or Random(secrets.randbits(128))
+    registry = Registry(random=random, interval=interval)
     listeners = await trio.open_tcp_listeners(port, host=host)
+    lines = [line for line in map(_udp_beside, listeners) if line is not None]
+    desk = UdpDesk(registry, secret=secrets.token_bytes(32))
     slots = trio.Semaphore(MAX_CONNECTIONS)
     async with trio.open_nursery() as nursery:
         for listener in listeners:
             nursery.start_soon(_accept, listener, registry, slots, nursery)
-        task_status.started(TrackerServer(_url(listeners[0]), registry))
+        for line in lines:
+            nursery.start_soon(_answer_datagrams, line, desk)
+        url = _url(listeners[0])
+        udp_url = url.replace("http:", "udp:") if len(lines) == len(listeners) else None
+        task_status.started(TrackerServer(url, udp_url, registry))
     raise AssertionError("accepting never ends")  # pragma: no cover
 
 
@@ -132,13 +146,46 @@ def _response(connection: h11.Connection, status: HTTPStatus, body: bytes) -> by
     return b"".join(data for data in sent if data)
 
 
+def _udp_beside(listener: trio.SocketListener) -> socket.socket | None:
+    """A UDP socket at the address of the listener; None if it is taken."""
+    line = socket.socket(listener.socket.family, socket.SOCK_DGRAM)
+    try:
+        if line.family == socket.AF_INET6:
+            line.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        line.setblocking(False)
+        line.bind(listener.socket.getsockname())
+    except OSError:
+        line.close()
+        return None
+    return line
+
+
+async def _answer_datagrams(line: socket.socket, desk: UdpDesk) -> NoReturn:
+    with line:
+        while True:
+            await trio.lowlevel.wait_readable(line)
+            for _ in range(MAX_DRAINED):
+                try:
+                    data, address = line.recvfrom(MAX_DATAGRAM)
+                except OSError:  # nothing is left, or the system tells of an answer that did not arrive
+                    break
+                answer = desk.answer(data, _plain(address[0]), trio.current_time())
+                if answer is not None:
+                    with suppress(OSError):  # as good as lost
+                        line.sendto(answer, address)
+
+
 def _failure(reason: str) -> bytes:
     return encode({b"failure reason": reason.encode()})
 
 
 def _peer_host(stream: trio.SocketStream) -> str:
     """Where the connection comes from, in the canonical spelling and without an interface's name."""
-    return str(ipaddress.ip_address(stream.socket.getpeername()[0].partition("%")[0]))
+    return _plain(stream.socket.getpeername()[0])
+
+
+def _plain(host: str) -> str:
+    return str(ipaddress.ip_address(host.partition("%")[0]))
 
 
 def _url(listener: trio.SocketListener) -> str:

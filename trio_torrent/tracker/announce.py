@@ -56,6 +56,16 @@ class Answer:
     warning: str | None  # one line, safe to show
     tracker_id: bytes | None
     external_ip: str | None  # our address as the tracker saw it (BEP 24)
+    downloaded: int | None = None  # how many have ever completed it; few say so here
+
+
+@attrs.frozen
+class Counts:
+    """Who shares a torrent, as a tracker has counted; None where it does not say (BEP 48)."""
+
+    seeders: int | None
+    leechers: int | None
+    downloaded: int | None  # how many have ever completed it
 
 
 class Refused(TrackerError):

@@ -18,19 +18,12 @@ from trio_torrent.bencode import Value, decode
 from trio_torrent.errors import BencodeError, TrackerError
 
 from .announce import Announce, AnnounceEvent, Answer, Refused
+from .limits import MAX_INTERVAL, MAX_PEERS, count, dialable, readable, regular_interval
 
 MAX_DEPTH = 8  # an answer needs 3 (answer, peers, peer); Transmission allows a tracker 8
-MAX_PEERS = 3000  # taken from one answer: all that a torrent may know; we ask for 200
-MAX_TEXT = 200  # characters of a tracker's message: more is not a line
 MAX_TRACKER_ID = 256  # bytes: it goes into every later URL, three characters a byte
 
-DEFAULT_INTERVAL = 1800.0  # seconds, where the tracker names none, as libtorrent
-MIN_INTERVAL = 60.0  # libtorrent waits 300; a minute lets a tracker inside a cluster be lively and burdens no one
-MAX_INTERVAL = 86_400.0  # a day: a slip of units must not make a torrent deaf
-MAX_COUNT = (1 << 31) - 1  # of seeders and leechers: UDP trackers cannot say more either (BEP 15)
-
 _HOST_NAME = re.compile(r"(?=.{1,253}\Z)[A-Za-z0-9_-]{1,63}(\.[A-Za-z0-9_-]{1,63})*\.?")
-_AUTHORITY = re.compile(r"\w+://(?:[^/?#]*@)?([^/?#]+)")
 _Dict: TypeAlias = "dict[bytes, Value]"
 
 
@@ -67,40 +60,25 @@ def _fields(announce: Announce) -> Iterable[tuple[str, str | int]]:
 
 def parse_answer(body: bytes) -> Answer:
     """Read a tracker's answer. Raises Refused with its failure reason, or TrackerError if it is no answer at all."""
-    answer = _dictionary(body)
-    if b"failure reason" in answer:
-        raise Refused(readable(answer[b"failure reason"]) or "refused without a reason", _retry_in(answer))
+    answer = answer_dictionary(body)
     min_interval = _seconds(answer.get(b"min interval"))
-    interval = _seconds(answer.get(b"interval")) or DEFAULT_INTERVAL
+    interval = _seconds(answer.get(b"interval"))
     tracker_id = answer.get(b"tracker id")
     return Answer(
-        interval=max(interval, min_interval or 0, MIN_INTERVAL),
+        interval=max(regular_interval(interval), min_interval or 0),
         min_interval=min_interval,
         peers=tuple(dict.fromkeys(_peers(answer))),
-        seeders=_count(answer.get(b"complete")),
-        leechers=_count(answer.get(b"incomplete")),
+        seeders=count(answer.get(b"complete")),
+        leechers=count(answer.get(b"incomplete")),
         warning=readable(answer.get(b"warning message")) or None,
         tracker_id=tracker_id if isinstance(tracker_id, bytes) and len(tracker_id) <= MAX_TRACKER_ID else None,
         external_ip=_external_ip(answer.get(b"external ip")),
+        downloaded=count(answer.get(b"downloaded")),
     )
 
 
-def tracker_name(url: str) -> str:
-    """Host and port, for people: the rest of a tracker's URL may hold a passkey."""
-    authority = _AUTHORITY.match(url)
-    return readable(authority[1].encode(errors="replace")) if authority else "without a host"
-
-
-def readable(text: Value | None) -> str:
-    """A tracker's message as one line that is safe in a terminal: no control or direction characters, not too long."""
-    if not isinstance(text, bytes):
-        return ""
-    shown = text[: 4 * MAX_TEXT].decode(errors="replace")  # UTF-8 takes at most 4 bytes a character
-    words = "".join(char if char.isprintable() else " " for char in shown).split()
-    return " ".join(words)[:MAX_TEXT]
-
-
-def _dictionary(body: bytes) -> _Dict:
+def answer_dictionary(body: bytes) -> dict[bytes, Value]:
+    """What every HTTP tracker's answer is, be it to an announce or a scrape. Raises TrackerError, and Refused."""
     try:
         answer = decode(body, max_depth=MAX_DEPTH, allow_trailing=True)
     except BencodeError as error:
@@ -109,6 +87,8 @@ def _dictionary(body: bytes) -> _Dict:
         raise TrackerError(f"answered with something that is not bencode: {error}") from error
     if not isinstance(answer, dict):
         raise TrackerError("answered with something that is not a dictionary")
+    if b"failure reason" in answer:
+        raise Refused(readable(answer[b"failure reason"]) or "refused without a reason", _retry_in(answer))
     return answer
 
 
@@ -128,10 +108,6 @@ def _seconds(value: Value | None) -> float | None:
     return float(min(value, MAX_INTERVAL)) if isinstance(value, int) and value > 0 else None
 
 
-def _count(value: Value | None) -> int | None:
-    return value if isinstance(value, int) and 0 <= value <= MAX_COUNT else None
-
-
 def _external_ip(value: Value | None) -> str | None:
     """BEP 24 packs it in 4 or 16 bytes."""
     return str(ipaddress.ip_address(value)) if isinstance(value, bytes) and len(value) in (4, 16) else None
@@ -147,7 +123,7 @@ def _peers(answer: _Dict) -> Iterable[Address]:
         found += filter(None, map(_listed_peer, peers[:MAX_PEERS]))
     if isinstance(peers6, bytes):
         found += unpack_ipv6(peers6[: MAX_PEERS * COMPACT_IPV6])
-    return filter(_dialable, found)
+    return filter(dialable, found)
 
 
 def _listed_peer(peer: Value) -> Address | None:
@@ -160,12 +136,3 @@ def _listed_peer(peer: Value) -> Address | None:
             except ValueError:
                 return Address(host, port) if _HOST_NAME.fullmatch(host) else None
     return None
-
-
-def _dialable(address: Address) -> bool:
-    """Dialling 0.0.0.0 would reach this host, and nobody answers a multicast address."""
-    try:
-        ip = ipaddress.ip_address(address.host)
-    except ValueError:
-        return True  # a host name
-    return not (ip.is_unspecified or ip.is_multicast or "%" in address.host)

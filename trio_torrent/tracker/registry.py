@@ -9,7 +9,7 @@ swarm is forgotten with its last peer.
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from random import Random
 
 import attrs
@@ -17,7 +17,7 @@ import attrs
 from trio_torrent.address import Address, pack
 from trio_torrent.bencode import Value, encode
 
-from .announce import Announce, AnnounceEvent
+from .announce import Announce, AnnounceEvent, Counts
 from .query import Question
 
 INTERVAL = 120.0  # seconds between regular announces: swarms inside a cluster change quickly and are small
@@ -39,6 +39,16 @@ class Peer:
     seen: float  # on the clock that `now` is from
 
 
+@attrs.frozen
+class Told:
+    """What the answer to an announce is made of, whatever protocol carries it."""
+
+    interval: int  # seconds
+    min_interval: int  # seconds
+    counts: Counts
+    peers: Sequence[Peer] = attrs.field(repr=False)
+
+
 @attrs.define(eq=False)
 class _Swarm:
     peers: dict[Address, Peer] = attrs.field(factory=dict)  # the longest silent first
@@ -46,8 +56,9 @@ class _Swarm:
     seen: float = 0.0
 
     @property
-    def seeders(self) -> int:
-        return sum(peer.seeder for peer in self.peers.values())
+    def counts(self) -> Counts:
+        seeders = sum(peer.seeder for peer in self.peers.values())
+        return Counts(seeders, len(self.peers) - seeders, self.downloaded)
 
 
 class Registry:
@@ -77,31 +88,42 @@ class Registry:
         swarm = self._swarms.get(info_hash)
         return tuple(swarm.peers.values()) if swarm else ()
 
-    def announce(self, question: Question, host: str, now: float) -> bytes:
-        """Note what the peer at IP address `host` says, and answer it in bencode."""
-        announce = question.announce
+    def hear(
+        self, announce: Announce, host: str, now: float, eligible: Callable[[Address], bool] = lambda _: True
+    ) -> Told:
+        """Note what the peer at IP address `host` says, and choose those of the eligible that it is to hear of."""
         address = Address(host, announce.port)
         swarm = self._note(announce, address, now)
-        chosen = self._choose(swarm, announce, address)
-        seeders = swarm.seeders
+        return Told(
+            interval=int(self._interval),
+            min_interval=int(min(self._interval, MIN_INTERVAL)),
+            counts=swarm.counts,
+            peers=self._choose(swarm, announce, lambda other: other != address and eligible(other)),
+        )
+
+    def announce(self, question: Question, host: str, now: float) -> bytes:
+        """The same by HTTP: the answer in bencode."""
+        told = self.hear(question.announce, host, now)
         answer: dict[bytes, Value] = {
-            b"interval": int(self._interval),
-            b"min interval": int(min(self._interval, MIN_INTERVAL)),
-            b"complete": seeders,
-            b"incomplete": len(swarm.peers) - seeders,
+            b"interval": told.interval,
+            b"min interval": told.min_interval,
             b"external ip": ipaddress.ip_address(host).packed,
         }
-        answer |= _compact(chosen) if question.compact else _listed(chosen, question.no_peer_id)
+        answer |= _figures(told.counts)
+        answer |= _compact(told.peers) if question.compact else _listed(told.peers, question.no_peer_id)
         return encode(answer)
+
+    def count(self, info_hash: bytes, now: float) -> Counts:
+        """Who shares a torrent; nobody, if it is not known."""
+        swarm = self._swarms.get(info_hash) or _Swarm()
+        self._forget_peers(swarm, now)
+        return swarm.counts
 
     def scrape(self, hashes: Collection[bytes], now: float) -> bytes:
         """The figures of these torrents, or of all if none is named; those that we do not know are left out."""
         self._forget_swarms(now)
-        swarms = {info_hash: self._swarms.get(info_hash) for info_hash in hashes or self._swarms}
-        files: dict[bytes, Value] = {
-            info_hash: self._figures(swarm, now) for info_hash, swarm in swarms.items() if swarm
-        }
-        return encode({b"files": files})
+        known = [info_hash for info_hash in hashes or list(self._swarms) if info_hash in self._swarms]
+        return encode({b"files": {info_hash: _figures(self.count(info_hash, now)) for info_hash in known}})
 
     def _note(self, announce: Announce, address: Address, now: float) -> _Swarm:
         """Put the peer, and its swarm, at the end of their tables; or take it out if it has stopped."""
@@ -134,27 +156,24 @@ class Registry:
                 break
             del swarm.peers[address]
 
-    def _figures(self, swarm: _Swarm, now: float) -> dict[bytes, Value]:
-        self._forget_peers(swarm, now)
-        seeders = swarm.seeders
-        return {
-            b"complete": seeders,
-            b"incomplete": len(swarm.peers) - seeders,
-            b"downloaded": swarm.downloaded,
-        }
-
-    def _choose(self, swarm: _Swarm, announce: Announce, own: Address) -> list[Peer]:
+    def _choose(self, swarm: _Swarm, announce: Announce, eligible: Callable[[Address], bool]) -> list[Peer]:
         """Seeders first for those who still need something, no seeders for seeders, by chance within each kind."""
         if announce.event is AnnounceEvent.STOPPED:
             return []
         wanted = DEFAULT_NUMWANT if announce.numwant is None else min(announce.numwant, MAX_NUMWANT)
-        others = [peer for address, peer in swarm.peers.items() if address != own]
+        others = [peer for address, peer in swarm.peers.items() if eligible(address)]
         seeders = [peer for peer in others if peer.seeder] if announce.left else []
         chosen = self._some(seeders, wanted)
         return chosen + self._some([peer for peer in others if not peer.seeder], wanted - len(chosen))
 
     def _some(self, peers: list[Peer], wanted: int) -> list[Peer]:
         return self._random.sample(peers, min(wanted, len(peers)))
+
+
+def _figures(counts: Counts) -> dict[bytes, Value]:
+    """As announces and scrapes tell them."""
+    named = {b"complete": counts.seeders, b"incomplete": counts.leechers, b"downloaded": counts.downloaded}
+    return {name: number for name, number in named.items() if number is not None}
 
 
 def _compact(peers: Iterable[Peer]) -> dict[bytes, Value]:

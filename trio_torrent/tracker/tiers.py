@@ -15,16 +15,17 @@ answered a `started`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 
 import attrs
 
 from trio_torrent.errors import TrackerError
 
-from .announce import AnnounceEvent, Answer, Refused
+from .announce import AnnounceEvent, Answer, Counts, Refused
+from .status import TrackerStatus
 
-SPOKEN = frozenset({"http", "https"})
+SPOKEN = frozenset({"http", "https", "udp"})
 MAX_TRACKERS = 300  # of one torrent: the longest lists that people paste have about 150
 MAX_AT_ONCE = 50  # announces of one torrent under way: libtorrent's limit for all of HTTP
 NUMWANT = 200  # peers to ask for, as libtorrent; a tracker gives fewer if it likes
@@ -35,6 +36,10 @@ RETRY_GROWTH = 2.5
 RETRY_SPREAD = 1.25  # at most so much longer by chance: torrents whose tracker comes back do not all come at once
 RETRY_WISHED = 15.0  # after a failure, even someone who asks for an announce now waits so long
 MIN_GAP = 30.0  # between two announces without an event to a tracker that names no `min interval`, as libtorrent
+SCRAPE_GAP = 60.0  # between two scrapes of one tracker: its figures hardly change faster
+
+
+_NO_COUNTS = Counts(None, None, None)
 
 
 @attrs.frozen
@@ -47,25 +52,11 @@ class Due:
     tracker_id: bytes | None
 
 
-@attrs.frozen
-class TrackerStatus:
-    """One tracker of a torrent as it is now, for people."""
-
-    url: str
-    tier: int  # from 0
-    state: str  # in words
-    error: str | None  # of the last announce, if that failed
-    warning: str | None  # of the last answer
-    peers: int  # how many the last answer gave
-    seeders: int | None
-    leechers: int | None
-    next_announce: float | None  # on the clock that `now` is from; None if none is planned
-
-
 @attrs.define(eq=False)
 class _Tracker:
     url: str
     tier: int
+    unspoken: str | None = None  # why it is never asked
     asking: bool = False
     started: bool = False  # it answered a `started`, and no `stopped` has been sent since
     completed: bool = False  # it answered a `completed`, or never knew us without one
@@ -73,12 +64,22 @@ class _Tracker:
     tried_at: float = -math.inf  # when the last announce ended, well or not
     retry_at: float = -math.inf  # after a failure: left alone until then
     error: str | None = None
-    answer: Answer | None = None  # the last
+    heard: Due | None = None  # the last that was answered, over one family of addresses at least
+    answer: Answer | None = None  # to that
     tracker_id: bytes | None = None  # an answer without one leaves the one before in force
+    external_ip: str | None = None  # likewise
+    counts: Counts = _NO_COUNTS  # likewise, each of them
+    scraped_at: float = -math.inf
 
-    @property
-    def scheme(self) -> str:
-        return self.url.partition(":")[0].lower()
+    def note(self, answer: Answer) -> None:
+        self.answer = answer
+        self.tracker_id = answer.tracker_id or self.tracker_id
+        self.external_ip = answer.external_ip or self.external_ip
+        self.count(Counts(answer.seeders, answer.leechers, answer.downloaded))
+
+    def count(self, counts: Counts) -> None:
+        known = {name: value for name, value in attrs.asdict(counts).items() if value is not None}
+        self.counts = attrs.evolve(self.counts, **known)
 
 
 @attrs.define(eq=False)
@@ -89,7 +90,7 @@ class _Lane:
     asking: bool = False
 
     def __iter__(self) -> Iterator[_Tracker]:
-        return (tracker for group in self.groups for tracker in group if tracker.scheme in SPOKEN)
+        return (tracker for group in self.groups for tracker in group if tracker.unspoken is None)
 
     def next_time(self) -> float:
         return max(self.due, min((tracker.retry_at for tracker in self), default=math.inf))
@@ -108,10 +109,22 @@ class _Lane:
 class Tiers:
     """The trackers of one torrent. Nothing is due before `start`, nor after `stop`; the two may alternate."""
 
-    def __init__(self, tiers: Sequence[Sequence[str]], *, random: Random, strict: bool = False) -> None:
-        """At most 300 trackers are taken, each once, with its tier shuffled."""
+    def __init__(
+        self,
+        tiers: Sequence[Sequence[str]],
+        *,
+        random: Random,
+        strict: bool = False,
+        silenced: Mapping[str, str] | None = None,
+    ) -> None:
+        """At most 300 trackers are taken, each once, with its tier shuffled.
+
+        `silenced` has URL schemes that must not be asked, and why not in words.
+        """
         self._random = random
         groups = _shuffled(tiers, random)
+        for tracker in (tracker for group in groups for tracker in group):
+            tracker.unspoken = _unspoken(tracker.url, silenced or {})
         self._lanes = [_Lane(groups)] if strict else [_Lane([group]) for group in groups]
         self._lane_of = {tracker.url: lane for lane in self._lanes for group in lane.groups for tracker in group}
         self._trackers = {tracker.url: tracker for group in groups for tracker in group}
@@ -169,13 +182,16 @@ class Tiers:
         return min((lane.next_time() for lane in self._lanes if not lane.asking), default=math.inf)
 
     def answered(self, due: Due, answer: Answer, now: float) -> None:
-        """The announce was answered."""
+        """The announce was answered; perhaps a second time, since it goes out over IPv4 and IPv6."""
         tracker, lane = self._trackers[due.url], self._lane_of[due.url]
         if not tracker.asking:
-            return  # of a time before `stop`
+            if tracker.heard is due and tracker.answer:
+                tracker.note(_merged(tracker.answer, answer))
+            return  # else of a time before `stop`
         tracker.asking = lane.asking = False
         tracker.failures, tracker.error, tracker.tried_at = 0, None, now
-        tracker.answer, tracker.tracker_id = answer, answer.tracker_id or tracker.tracker_id
+        tracker.heard = due
+        tracker.note(answer)
         tracker.started = True
         tracker.completed |= due.event is AnnounceEvent.COMPLETED
         lane.promote(tracker)
@@ -193,10 +209,21 @@ class Tiers:
         wished = error.retry_in if isinstance(error, Refused) else None
         tracker.retry_at = now + (self._back_off(tracker.failures) if wished is None else wished)
 
-    @property
-    def status(self) -> tuple[TrackerStatus, ...]:
+    def scrapes(self, now: float) -> tuple[str, ...]:
+        """The trackers to scrape when someone wants figures: all that we speak to and did not scrape just before."""
+        ready = [tracker for lane in self._lanes for tracker in lane if now >= tracker.scraped_at + SCRAPE_GAP]
+        for tracker in ready:
+            tracker.scraped_at = now
+        return tuple(tracker.url for tracker in ready)
+
+    def scraped(self, url: str, counts: Counts) -> None:
+        """A scrape brought these figures."""
+        self._trackers[url].count(counts)
+
+    def status(self, now: float) -> tuple[TrackerStatus, ...]:
         """Every tracker in the torrent's order of tiers, those that we cannot speak to included."""
-        return tuple(self._status(tracker) for tracker in sorted(self._trackers.values(), key=lambda t: t.tier))
+        trackers = sorted(self._trackers.values(), key=lambda tracker: tracker.tier)
+        return tuple(self._status(tracker, now) for tracker in trackers)
 
     def _places(self) -> int:
         return max(0, MAX_AT_ONCE - sum(lane.asking for lane in self._lanes))
@@ -220,7 +247,7 @@ class Tiers:
         delay = RETRY_FIRST * (1 + RETRY_GROWTH * failures**2)
         return min(delay, RETRY_LAST) * self._random.uniform(1, RETRY_SPREAD)
 
-    def _status(self, tracker: _Tracker) -> TrackerStatus:
+    def _status(self, tracker: _Tracker, now: float) -> TrackerStatus:
         lane, answer = self._lane_of[tracker.url], tracker.answer
         planned = not lane.asking and lane.next_tracker() is tracker
         return TrackerStatus(
@@ -230,14 +257,16 @@ class Tiers:
             error=tracker.error,
             warning=answer.warning if answer else None,
             peers=len(answer.peers) if answer else 0,
-            seeders=answer.seeders if answer else None,
-            leechers=answer.leechers if answer else None,
-            next_announce=lane.next_time() if planned else None,
+            seeders=tracker.counts.seeders,
+            leechers=tracker.counts.leechers,
+            downloaded=tracker.counts.downloaded,
+            next_announce=max(0.0, lane.next_time() - now) if planned else None,
+            external_ip=tracker.external_ip,
         )
 
     def _state(self, tracker: _Tracker, planned: bool) -> str:
-        if tracker.scheme not in SPOKEN:
-            return f"not supported: {tracker.scheme[:10]}" if tracker.scheme.isalnum() else "not supported"
+        if tracker.unspoken is not None:
+            return tracker.unspoken
         if not self._running:
             return "stopped"
         if tracker.asking:
@@ -261,3 +290,30 @@ def _shuffled(tiers: Sequence[Sequence[str]], random: Random) -> list[list[_Trac
         if urls:
             groups.append([_Tracker(url, len(groups)) for url in urls])
     return groups
+
+
+def _unspoken(url: str, silenced: Mapping[str, str]) -> str | None:
+    """Why a tracker is never asked, in words; None if it may be."""
+    scheme = url.partition(":")[0].lower()
+    if scheme in silenced:
+        return silenced[scheme]
+    if scheme in SPOKEN:
+        return None
+    return f"not supported: {scheme[:10]}" if scheme.isalnum() else "not supported"
+
+
+def _merged(one: Answer, other: Answer) -> Answer:
+    """What a tracker said over IPv4 and over IPv6. Some count both kinds of peers together, some apart."""
+    return attrs.evolve(
+        one,
+        peers=tuple(dict.fromkeys(one.peers + other.peers)),
+        seeders=_most(one.seeders, other.seeders),
+        leechers=_most(one.leechers, other.leechers),
+        warning=one.warning or other.warning,
+        tracker_id=one.tracker_id or other.tracker_id,
+        external_ip=one.external_ip or other.external_ip,
+    )
+
+
+def _most(*counted: int | None) -> int | None:
+    return max((number for number in counted if number is not None), default=None)
