@@ -12,19 +12,22 @@ from trio_torrent.net.handshaking import receive_handshake
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode_all
 from trio_torrent.wire.connection import Connection
-from trio_torrent.wire.handshake import FAST, Handshake
+from trio_torrent.wire.handshake import FAST, V2, Handshake
 
 
 class FakePeer:
     """One connection, seen from the other side."""
 
-    def __init__(self, stream: trio.abc.Stream, metainfo: Metainfo, payload: bytes, *, name: bytes, fast: bool) -> None:
+    def __init__(
+        self, stream: trio.abc.Stream, metainfo: Metainfo, payload: bytes, *, name: bytes, fast: bool, v2: bool = False
+    ) -> None:
         self.stream = stream
         self.metainfo = metainfo
         self.payload = payload
-        self.ours = Handshake(metainfo.info_hashes.wire, name.ljust(20, b"-"), FAST if fast else 0)
+        hashes = metainfo.info_hashes
+        self.ours = Handshake(hashes.v2_wire or b"" if v2 else hashes.wire, name.ljust(20, b"-"), FAST * fast | V2 * v2)
         self.heard: list[wire.Message] = []
-        self._connection = Connection(pieces=metainfo.geometry.pieces, fast=fast)
+        self._connection = Connection(pieces=metainfo.geometry.pieces, fast=fast, v2=v2)
         self._waiting: list[wire.Message] = []
 
     async def shake_hands(self) -> Handshake:
@@ -80,13 +83,19 @@ Script = Callable[[FakePeer], Awaitable[None]]
 
 
 def handler(
-    metainfo: Metainfo, payload: bytes, script: Script, *, name: bytes = b"-FAKE00-", fast: bool = False
+    metainfo: Metainfo,
+    payload: bytes,
+    script: Script,
+    *,
+    name: bytes = b"-FAKE00-",
+    fast: bool = False,
+    v2: bool = False,
 ) -> Callable[[trio.abc.Stream, Address], Awaitable[None]]:
     """What a host of the network does with those who connect: shake hands, then follow the script."""
 
     async def handle(stream: trio.abc.Stream, address: Address) -> None:
         async with stream:
-            peer = FakePeer(stream, metainfo, payload, name=name, fast=fast)
+            peer = FakePeer(stream, metainfo, payload, name=name, fast=fast, v2=v2)
             try:
                 await peer.shake_hands()
                 await script(peer)

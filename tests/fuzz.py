@@ -20,7 +20,7 @@ import attrs
 from tests.metainfo.cases import BAD, ODD
 from tests.metainfo.making import Contents, make_torrent
 from trio_torrent.bencode import Value, decode, decode_prefix, decode_with_span, encode
-from trio_torrent.errors import BencodeError, MagnetError, MetainfoError, TrackerError
+from trio_torrent.errors import BencodeError, MagnetError, MetainfoError, ProtocolError, TrackerError
 from trio_torrent.metainfo import Magnet, Metainfo
 from trio_torrent.metainfo.infohash import Version
 from trio_torrent.net.proxy import Proxy
@@ -34,6 +34,9 @@ from trio_torrent.tracker.registry import Registry
 from trio_torrent.tracker.scrape import parse_scrape_answer, scrape_url
 from trio_torrent.tracker.udp import Action, AnnounceQuestion, ScrapeQuestion, connect_request, parse_url, request
 from trio_torrent.tracker.udp_desk import UdpDesk
+from trio_torrent.wire import messages as wire
+from trio_torrent.wire.codec import encode_all
+from trio_torrent.wire.connection import Connection as PeerSide
 
 SLOW = 0.05  # seconds of processor time that one small input may take
 MAX_INPUT = 5000  # bytes
@@ -181,6 +184,19 @@ def parse_socks(data: bytes) -> None:
                 step = conversation.send(chunk)
 
 
+def parse_messages(data: bytes) -> None:
+    """What a v2 peer says, in one piece and in two, is the same; and it is written as it was read."""
+    whole = said(data)
+    assert said(data[: len(data) // 2], data[len(data) // 2 :]) == whole
+    written = encode_all(message for message in whole if not isinstance(message, wire.Unknown))
+    assert [message for message in whole if not isinstance(message, wire.Unknown)] == said(written)
+
+
+def said(*chunks: bytes) -> list[wire.Message]:
+    connection = PeerSide(pieces=16, fast=True, v2=True)
+    return [message for chunk in chunks for message in connection.receive(chunk)]
+
+
 def torrents() -> Iterable[bytes]:
     known = [case[0] for case in BAD.values()] + [case[0] for case in ODD.values()]
     yield from (data for data in known if len(data) < MAX_INPUT)
@@ -196,6 +212,13 @@ MAGNETS = [
     f"magnet:?xt={V2}&dn=a%20name&tr=udp%3A%2F%2Fa.example%3A80&ws=http://b.example/&x.pe=[::1]:80&so=0,2,4-6",
     f"magnet:?xt={V1}&xt={V2}&xs=http://c.example/&tr.1=http://d.example/&x.pe=1.2.3.4:5",
     "0f" * 20,
+]
+PART = wire.HashRequest(b"r" * 32, 0, 4, 2, 2)
+MESSAGES: list[list[wire.Message]] = [
+    [wire.HaveNone(), wire.Have(3), wire.Request(1, 0, 16384), wire.Cancel(1, 0, 16384)],
+    [wire.Bitfield(b"\xff\x0f"), wire.Unchoke(), wire.Piece(0, 16384, b"data"), wire.Port(6881)],
+    [PART, wire.Hashes(PART, bytes(4 * 32)), wire.HashReject(PART), wire.Extended(0, b"de"), wire.KeepAlive()],
+    [wire.HaveAll(), wire.AllowedFast(1), wire.Suggest(2), wire.Reject(1, 0, 5), wire.Choke(), wire.Interested()],
 ]
 TORRENTS = [*torrents()]
 HTTP_ANSWERS: list[dict[bytes, Value]] = [
@@ -226,6 +249,7 @@ SOCKS_REPLIES = [b"\5\2\1\0\5\0\0\1" + bytes(6), b"\5\2\1\0\5\0\0\3\5proxy\0\1",
 TARGETS = {
     "bencode": Target(parse_bencode, BencodeError, TORRENTS),
     "metainfo": Target(parse_metainfo, MetainfoError, TORRENTS),
+    "messages": Target(parse_messages, ProtocolError, [encode_all(messages) for messages in MESSAGES]),
     "magnet": Target(parse_magnet, MagnetError, [link.encode() for link in MAGNETS]),
     "http tracker": Target(parse_http_tracker, TrackerError, [encode(answer) for answer in HTTP_ANSWERS]),
     "udp tracker": Target(parse_udp_tracker, TrackerError, UDP_ANSWERS),

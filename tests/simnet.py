@@ -230,7 +230,7 @@ def join(
             with trio.fail_after(10):
                 theirs, early = await receive_handshake(stream)
             welcome = torrent.welcome()
-            if welcome is None or theirs.info_hash != metainfo.info_hashes.wire:
+            if welcome is None or theirs.info_hash not in metainfo.info_hashes.all_wire:
                 raise PeerError("not here")
             await welcome(stream, address, theirs, early)
         except (trio.TooSlowError, PeerError, ProtocolError, trio.BrokenResourceError):

@@ -6,6 +6,10 @@ from trio_torrent.wire import messages as wire
 
 numbers = st.integers(0, 2**32 - 1)
 
+# What an honest peer asks for and gets has as many digests as the numbers say.
+parts = st.builds(wire.HashRequest, st.binary(min_size=32, max_size=32), numbers, numbers, numbers, numbers)
+small_parts = st.builds(wire.HashRequest, st.just(b"r" * 32), numbers, numbers, st.integers(0, 9), st.integers(0, 9))
+
 messages = st.one_of(
     st.sampled_from(
         [
@@ -28,4 +32,10 @@ messages = st.one_of(
     st.builds(wire.Reject, numbers, numbers, numbers),
     st.builds(wire.AllowedFast, numbers),
     st.builds(wire.Extended, st.integers(0, 255), st.binary(max_size=40)),
+)
+
+hash_messages = st.one_of(
+    parts,
+    st.builds(wire.HashReject, parts),
+    small_parts.map(lambda part: wire.Hashes(part, bytes(32 * (part.length + part.uncles)))),
 )

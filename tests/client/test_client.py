@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.metainfo.making import make_torrent
 from tests.payload import multi, random_bytes, single, write
 from trio_torrent import (
     Address,
@@ -221,17 +222,28 @@ async def test_a_limit_that_makes_no_sense(tmp_path: Path):
             client.set_limits(up=-1)
 
 
-async def test_a_torrent_that_nothing_can_be_compared_with(tmp_path: Path):
-    """Pure v2 without the layers of its file: until peers give them, no piece can be verified."""
+async def test_a_torrent_that_nothing_can_be_compared_with(seed: Path):
+    """Pure v2 without the layers of its file: until peers give them, no piece can be verified, so none is had."""
     plan = draft("payload.bin", [Entry((), len(PAYLOAD))], version="2", piece_length=65536)
     values = decode(plan.to_bytes(v2_layers={0: b"x" * 32 * plan.geometry.pieces}), max_depth=9)
     assert isinstance(values, dict)
     del values[b"piece layers"]
     async with open_client(SETTINGS) as client:
-        with pytest.raises(MetainfoError, match="piece layers"):
-            await client.add(encode(values), save_path=tmp_path)
-        await trio.testing.wait_all_tasks_blocked(0.01)
+        target = await client.add(encode(values), save_path=seed)
+        with trio.fail_after(10):
+            await target.wait_checked()
+        assert (target.status.state, target.status.pieces_done) == (State.DOWNLOADING, 0)
         assert client.unexpected == 0
+
+
+async def test_a_hybrid_is_found_by_both_of_its_names(seed: Path):
+    hybrid = Metainfo.from_bytes(make_torrent("payload.bin", {(): PAYLOAD}, "hybrid", 65536))
+    async with open_client(SETTINGS) as client:
+        await client.add(hybrid.to_bytes(), save_path=seed)
+        names = hybrid.info_hashes.all_wire
+        assert len(names) == 2
+        assert None not in [client.find(name) for name in names]
+        assert client.find(bytes(20)) is None
 
 
 async def test_a_torrent_by_url(nursery: trio.Nursery, seed: Path):

@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 import trio
 
+from tests.metainfo.making import make_torrent
 from tests.payload import multi, random_bytes, single, write
 from tests.simnet import InlineWorkers
+from trio_torrent.bitfield import Bitfield
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.disk import sweep as module
 from trio_torrent.disk.check import check
@@ -169,3 +171,19 @@ async def test_cancelled_it_stops_soon(tmp_path: Path, monkeypatch: pytest.Monke
         assert scope.cancelled_caught
     files.close()
     assert len(looked_at) < 10
+
+
+async def test_what_nothing_can_be_compared_with_is_passed_over(tmp_path: Path):
+    """Pure v2: a file of two pieces whose layer is missing, and one that its root verifies."""
+    large, small = random_bytes(40_000, 1), random_bytes(100, 2)
+    whole = Metainfo.from_bytes(make_torrent("n", {("a",): large, ("b",): small}, "2", 32768))
+    write(tmp_path, {"n/a": large, "n/b": small})
+    async with open_workers(2) as workers:
+        for metainfo, only, good in [
+            (Metainfo.from_info(whole.info_bytes), None, [2]),
+            (whole, None, [0, 1, 2]),
+            (whole, Bitfield(3, [0, 1]), [0, 1]),
+        ]:
+            files = Files(tmp_path, metainfo.layout)
+            assert [*(await check(metainfo, files, workers, only=only)).good] == good
+            files.close()

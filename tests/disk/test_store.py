@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from hashlib import sha1
+from hashlib import sha1, sha256
 from pathlib import Path
 
 import outcome
 import pytest
 import trio
 
+from tests.metainfo.making import make_torrent
 from tests.payload import multi, random_bytes, single, write
 from tests.simnet import InlineWorkers
 from trio_torrent.client.metainfo import Metainfo
@@ -165,3 +166,24 @@ async def test_it_does_so_in_threads(tmp_path: Path):
     assert (tmp_path / "payload.bin").read_bytes() == PAYLOAD
     store.close()
     await trio.lowlevel.checkpoint()
+
+
+def test_what_came_of_padding_counts_for_nothing(tmp_path: Path):
+    """A hybrid: the padding behind a file is zeros, whatever is in the buffer."""
+    metainfo = Metainfo.from_bytes(make_torrent("n", {("a",): PAYLOAD[:20_000], ("b",): b"b"}, "hybrid", 32768))
+    store = make(tmp_path, metainfo)
+    store.place(Request(0, 0, 32768))[:] = PAYLOAD[:20_000] + b"x" * 12_768
+    assert verify(store, 0, digests=True).unwrap() == Verdict(
+        0, True, (sha256(PAYLOAD[:BLOCK]).digest(), sha256(PAYLOAD[BLOCK:20_000]).digest())
+    )
+    assert (tmp_path / "n" / "a").read_bytes() == PAYLOAD[:20_000]
+    store.close()
+
+
+def test_a_torrent_that_is_completed_can_compare_more(tmp_path: Path):
+    whole = Metainfo.from_bytes(make_torrent("payload.bin", {(): PAYLOAD}, "2", 32768))
+    store = make(tmp_path, Metainfo.from_info(whole.info_bytes))
+    store.complete(whole)
+    fill(store, 1)
+    assert verify(store, 1).unwrap().good
+    store.close()

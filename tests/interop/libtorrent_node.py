@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from trio_torrent import Address
+from trio_torrent import Address, Metainfo
 
 from .programs import Job
 
@@ -21,10 +21,30 @@ async def open_libtorrent(job: Job, *, upload_limit: int = 0) -> AsyncIterator[l
     """A session with one torrent; `upload_limit` is in bytes a second, 0 for none."""
     import libtorrent  # here, as the tests that need it are skipped where it is missing
 
-    session = libtorrent.session(_settings(job))
     parameters = libtorrent.load_torrent_file(str(job.torrent))
-    parameters.save_path = str(job.folder)
     parameters.upload_limit = upload_limit
+    async with _open(job, parameters) as handle:
+        yield handle
+
+
+@asynccontextmanager
+async def open_libtorrent_by_link(job: Job, metainfo: Metainfo) -> AsyncIterator[libtorrent.torrent_handle]:
+    """A session that came by a link with nothing but the v2 info-hash, and got the info dictionary from somewhere."""
+    import libtorrent
+
+    v2 = metainfo.info_hashes.v2
+    assert v2 is not None
+    async with _open(job, libtorrent.parse_magnet_uri(f"magnet:?xt=urn:btmh:1220{v2.hex()}")) as handle:
+        handle.set_metadata(metainfo.info_bytes)
+        yield handle
+
+
+@asynccontextmanager
+async def _open(job: Job, parameters: libtorrent.add_torrent_params) -> AsyncIterator[libtorrent.torrent_handle]:
+    import libtorrent
+
+    session = libtorrent.session(_settings(job))
+    parameters.save_path = str(job.folder)
     parameters.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
     try:
         yield session.add_torrent(parameters)

@@ -25,7 +25,7 @@ def test_v1_pieces(piece_length, span, sizes):
 
 
 def test_v1_padding_is_in_the_span_but_not_in_the_size():
-    geometry = Geometry.contiguous(100, 250, padding=70)
+    geometry = Geometry.contiguous(100, 250, padding=[(30, 70)])
     assert (geometry.size, geometry.span, geometry.pieces) == (180, 250, 3)
 
 
@@ -69,3 +69,18 @@ def test_it_is_a_value():
     assert Geometry.contiguous(100, 250) == Geometry.contiguous(100, 250)
     assert Geometry.contiguous(100, 250) != Geometry.contiguous(100, 251)
     assert hash(Geometry.aligned(100, [250])) == hash(Geometry.aligned(100, [250]))
+
+
+def test_padding_at_the_end_of_a_piece_is_no_content():
+    # Pieces of 100: 30 of a file, 70 of padding; two pieces of a file that ends with the second; 20, and 30 to the end.
+    geometry = Geometry.contiguous(100, 350, padding=[(30, 70), (320, 30)])
+    assert [geometry.content_size(piece) for piece in range(4)] == [30, 100, 100, 20]
+    assert [geometry.piece_size(piece) for piece in range(4)] == [100, 100, 100, 50]
+    assert geometry.size == 250
+
+
+def test_padding_elsewhere_is_content_like_any_other():
+    # Before the end of a piece; a whole piece and more; nothing but padding.
+    assert Geometry.contiguous(100, 200, padding=[(30, 20)]).content_size(0) == 100
+    assert [Geometry.contiguous(100, 300, padding=[(50, 250)]).content_size(piece) for piece in range(3)] == [100] * 3
+    assert Geometry.contiguous(100, 100, padding=[(0, 100)]).content_size(0) == 100

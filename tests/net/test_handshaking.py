@@ -78,6 +78,18 @@ async def test_an_answer_for_another_torrent(streams):
         await shake_hands(us, OURS)
 
 
+@pytest.mark.parametrize("upgrade", [b"v" * 20, None])
+async def test_an_answer_by_the_v2_name_of_the_same_torrent(streams, upgrade: bytes | None):
+    us, them = streams
+    upgraded = Handshake(b"v" * 20, b"-THEM00-............")
+    await them.send_all(bytes(upgraded))
+    if upgrade:
+        assert await shake_hands(us, OURS, upgrade=upgrade) == (upgraded, b"")
+    else:
+        with pytest.raises(ProtocolError, match="answered for another torrent"):
+            await shake_hands(us, OURS)
+
+
 @pytest.mark.parametrize("said", [b"", bytes(THEIRS)[:67]])
 async def test_silence_is_not_waited_for_longer(streams, said: bytes, autojump_clock):
     us, them = streams

@@ -17,7 +17,7 @@ from trio_torrent.net.backlog import BATCH
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.peer import MOST_UNSAID, PeerConnection
 from trio_torrent.net.throttle import Throttle
-from trio_torrent.swarm.events import Event, Left, PeerId, Received, Served
+from trio_torrent.swarm.events import Event, HashesServed, Left, PeerId, Received, Served
 from trio_torrent.swarm.rates import Bucket
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode, encode_all
@@ -82,7 +82,7 @@ class Bench:
         await trio.testing.wait_all_tasks_blocked()
         sent = b"".join(self.stream.sent)
         self.stream.sent.clear()
-        return list(Connection(pieces=100, fast=True).receive(sent))
+        return list(Connection(pieces=100, fast=True, v2=True).receive(sent))
 
 
 def block(request: wire.Request) -> wire.Piece:
@@ -99,10 +99,12 @@ def no_limit() -> Throttle:
 
 
 @asynccontextmanager
-async def talking(*, fast: bool = True, early: bytes = b"", room: int = 1000, read=read_blocks) -> AsyncIterator[Bench]:
+async def talking(
+    *, fast: bool = True, v2: bool = False, early: bytes = b"", room: int = 1000, read=read_blocks
+) -> AsyncIterator[Bench]:
     boundary, stream = Boundary(), Wire()
     send, receive = trio.open_memory_channel[Event](room)
-    connection = Connection(pieces=100, fast=fast)
+    connection = Connection(pieces=100, fast=fast, v2=v2)
     peer = PeerConnection(ME, stream, connection, fast=fast, read_blocks=read, throttle=no_limit(), boundary=boundary)
     async with trio.open_nursery() as nursery:
         nursery.start_soon(peer.run, send, early)
@@ -410,3 +412,48 @@ async def test_both_ends_of_memory_talk():
         peers[0].drop("enough")
         assert await inboxes[1][1].receive() == Left(PeerId(1), "closed the connection")
     assert memory == bytes([3]) * BLOCK
+
+
+# -- hashes ----------------------------------------------------------------------------------------------------------
+
+PART = wire.HashRequest(b"r" * 32, 0, 0, 2, 0)
+
+
+async def test_hashes_are_read_one_answer_at_a_time_and_told():
+    reading = 0
+
+    async def read_hashes() -> wire.Hashes:
+        nonlocal reading
+        reading += 1
+        assert reading == 1
+        await trio.lowlevel.checkpoint()
+        reading -= 1
+        return wire.Hashes(PART, bytes(64))
+
+    async with talking(v2=True) as bench:
+        bench.peer.serve_hashes(read_hashes)
+        bench.peer.serve_hashes(read_hashes)
+        assert await bench.said() == [wire.Hashes(PART, bytes(64))] * 2
+        assert bench.heard() == [HashesServed(ME)] * 2
+
+
+async def test_blocks_and_hashes_take_turns():
+    async def read_hashes() -> wire.Hashes:
+        await trio.lowlevel.checkpoint()
+        return wire.Hashes(PART, bytes(64))
+
+    async with talking(v2=True) as bench:
+        bench.peer.serve_hashes(read_hashes)
+        bench.peer.serve([REQUEST])
+        assert await bench.said() == [block(REQUEST), wire.Hashes(PART, bytes(64))]
+
+
+async def test_hashes_that_cannot_be_read_end_the_connection():
+    async def read_hashes() -> wire.Hashes:
+        await trio.lowlevel.checkpoint()
+        raise StorageError("a file is gone")
+
+    async with talking(v2=True) as bench:
+        bench.peer.serve_hashes(read_hashes)
+        await trio.testing.wait_all_tasks_blocked()
+        assert bench.heard() == [Left(ME, "a file is gone")]

@@ -377,3 +377,36 @@ def test_its_repr_tells_how_it_stands():
     picker = make(have=[0])
     picker.pick(ONE, ALL, 1, NOW)
     assert repr(picker) == "<Picker 1/5 had, 0 verifying, 1 in flight, 3 waiting>"
+
+
+# -- not yet ---------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_held_and_found_is_had():
+    picker = make()
+    picker.hold([0])
+    picker.found(0)
+    assert 0 in picker.have
+    assert 0 not in picker.lacking
+    picker.unhold([0])
+    assert 0 not in {request.piece for request in picker.pick(ONE, ALL, EVERYTHING, NOW)}
+
+
+def test_whose_fault_is_known_may_come_from_anybody():
+    picker = make()
+    arrive(picker, picker.pick(ONE, Bitfield(PIECES, [0]), EVERYTHING, NOW))
+    picker.failed(0)
+    assert picker.is_suspect(0)
+    picker.acquit(0)
+    picker.pick(ONE, Bitfield(PIECES, [0]), 1, NOW)
+    assert not picker.exclusive(0)
+
+
+def test_padding_is_not_asked_for():
+    """A file of one block and a half, and padding up to the third."""
+    geometry = Geometry.contiguous(3 * BLOCK, 6 * BLOCK, padding=[(BLOCK + BLOCK // 2, 3 * BLOCK // 2)])
+    picker = Picker(geometry, Bitfield(2), Random(1))
+    picked = picker.pick(ONE, Bitfield(2, [0]), EVERYTHING, NOW)
+    assert picked == [Request(0, 0, BLOCK), Request(0, BLOCK, BLOCK)]
+    picker.arrived(ONE, address(1), 0, 0)
+    assert picker.arrived(ONE, address(1), 0, BLOCK) == ((), True)

@@ -24,6 +24,7 @@ from trio_torrent.swarm.events import (
     PieceFailed,
     PieceVerified,
     Received,
+    Released,
     Served,
     Tick,
     Wanted,
@@ -92,7 +93,7 @@ class Bench:
         return self.scheduler.snapshot(self.now)
 
 
-def make(have=(), **limits: int) -> Bench:
+def make(have=(), hold=(), **limits: int) -> Bench:
     scheduler = Scheduler(
         GEOMETRY,
         Bitfield(PIECES, have),
@@ -100,6 +101,7 @@ def make(have=(), **limits: int) -> Bench:
         random=Random(1),
         now=NOW,
         limits=Limits(**limits),
+        hold=hold,
     )
     return Bench(scheduler)
 
@@ -427,3 +429,40 @@ def test_in_order_and_what_is_read_first():
     other.joins(1)
     (ask,) = [c for c in other.says(1, EVERYTHING, wire.Unchoke()) if isinstance(c, Ask)]
     assert [request.piece for request in ask.requests][:3] == [3, 3, 0]
+
+
+# -- v2 --------------------------------------------------------------------------------------------------------------
+
+
+def test_held_pieces_are_neither_asked_for_nor_forgotten():
+    bench = make(hold=range(PIECES))
+    bench.joins()
+    commands = bench.says(1, EVERYTHING, wire.Unchoke())
+    assert Send(PeerId(1), (wire.Interested(),)) in commands
+    assert not [command for command in commands if isinstance(command, Ask)]
+    commands = bench.happens(Released((0, 1, 2), good=(1,)))
+    (ask,) = [command for command in commands if isinstance(command, Ask)]
+    assert {request.piece for request in ask.requests} == {0, 2}
+
+
+def test_pieces_that_are_found_are_told_and_finish_the_torrent():
+    bench = make([0], hold=range(1, PIECES))
+    bench.joins(1)
+    bench.joins(2)
+    bench.says(1, wire.Have(1))
+    bench.says(2, EVERYTHING)
+    commands = bench.happens(Released(tuple(range(1, PIECES)), good=tuple(range(1, PIECES))))
+    told = [command.messages for command in commands if isinstance(command, Send) and command.peer == 1]
+    assert sorted(message.piece for message in told[-1] if isinstance(message, wire.Have)) == [*range(2, PIECES)]
+    assert (wire.NotInterested(),) in told
+    assert Finish() in commands
+    assert drops(commands) == [(2, "both have everything")]
+
+
+def test_a_stranger_may_say_what_it_likes_of_hashes():
+    """A torrent of v1 has no trees; nothing of it is asked for, and nobody is convicted."""
+    bench = make([0])
+    bench.happens(Joined(PeerId(1), address(1), LESSER, fast=False, incoming=False, v2=True))
+    part = wire.HashRequest(bytes(32), 0, 0, 2, 0)
+    commands = bench.says(1, part, wire.Hashes(part, bytes(64)), wire.HashReject(part))
+    assert commands == [Send(PeerId(1), (wire.HashReject(part),))]

@@ -100,6 +100,8 @@ class World(RuleBasedStateMachine):
                 self.finished += 1
             case do.Dial():
                 pass
+            case do.ServeHashes() | do.CompleteLayers():
+                raise AssertionError("there are no trees here")
             case _:
                 fake = next((fake for fake in self.peers.values() if fake.id == command.peer), None)
                 if fake is not None:  # else it has left, and the scheduler will hear of it

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.strategies_wire import messages
+from tests.strategies_wire import hash_messages, messages
 from trio_torrent.errors import ProtocolError
 from trio_torrent.wire.codec import decode, encode, encode_all, piece_header
 from trio_torrent.wire.messages import (
@@ -13,6 +13,9 @@ from trio_torrent.wire.messages import (
     Cancel,
     Choke,
     Extended,
+    Hashes,
+    HashReject,
+    HashRequest,
     Have,
     HaveAll,
     HaveNone,
@@ -29,7 +32,10 @@ from trio_torrent.wire.messages import (
     Unknown,
 )
 
-# Every message of BEP 3, BEP 6 and BEP 10's envelope, with its bytes as the BEPs lay them out.
+PART = HashRequest(b"r" * 32, 2, 4, 4, 3)  # whose answer has 4 nodes, and 2 uncles
+PART_HEX = "72" * 32 + "00000002 00000004 00000004 00000003"
+
+# Every message of BEP 3, BEP 6, BEP 52 and BEP 10's envelope, with its bytes as the BEPs lay them out.
 CASES: list[tuple[Message, str]] = [
     (KeepAlive(), "00000000"),
     (Choke(), "00000001 00"),
@@ -48,7 +54,10 @@ CASES: list[tuple[Message, str]] = [
     (Reject(2, 3, 4), "0000000d 10 00000002 00000003 00000004"),
     (AllowedFast(9), "00000005 11 00000009"),
     (Extended(0, b"de"), "00000004 14 00 6465"),
-    (Unknown(21, 3), "00000003 15 0000"),
+    (PART, "00000031 15" + PART_HEX),
+    (Hashes(PART, b"h" * 192), "000000f1 16" + PART_HEX + "68" * 192),
+    (HashReject(PART), "00000031 17" + PART_HEX),
+    (Unknown(24, 3), "00000003 18 0000"),
 ]
 
 
@@ -61,7 +70,7 @@ def test_both_ways(message: Message, data: str):
         assert decode(raw[4], memoryview(raw)[5:]) == message
 
 
-@given(messages)
+@given(messages | hash_messages)
 def test_round_trip(message: Message):
     raw = encode(message)
     assert int.from_bytes(raw[:4]) == len(raw) - 4
@@ -91,11 +100,26 @@ def test_garbage_is_a_message_or_a_protocol_error(number: int, body: bytes):
         (9, b"\0"),
         (14, b"x"),
         (20, b""),
+        (21, bytes(47)),
+        (21, bytes(49)),
+        (22, bytes(47)),
+        (22, bytes.fromhex(PART_HEX) + bytes(191)),
+        (22, bytes.fromhex(PART_HEX) + bytes(224)),  # an uncle too many
+        (22, bytes(48)[:40] + b"\0\0\x20\x01\0\0\0\0" + bytes(32 * 8193)),  # more nodes than anyone asks for
+        (23, bytes(47)),
     ],
 )
 def test_a_body_that_does_not_fit_is_refused(number: int, body: bytes):
     with pytest.raises(ProtocolError):
         decode(number, body)
+
+
+@pytest.mark.parametrize(
+    ("length", "proofs", "uncles"),
+    [(2, 0, 0), (2, 1, 1), (2, 5, 5), (4, 1, 0), (4, 2, 1), (512, 8, 0), (512, 11, 3), (1, 0, 1), (1, 3, 4), (3, 2, 1)],
+)
+def test_proof_layers_that_the_nodes_themselves_make_up_have_no_uncle(length: int, proofs: int, uncles: int):
+    assert HashRequest(bytes(32), 0, 0, length, proofs).uncles == uncles
 
 
 def test_several_messages_go_in_one_send():

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.strategies_wire import messages
+from tests.strategies_wire import hash_messages, messages
 from trio_torrent.errors import ProtocolError
 from trio_torrent.wire.codec import encode, encode_all
 from trio_torrent.wire.connection import FORESEEN, Connection
@@ -17,6 +17,8 @@ from trio_torrent.wire.messages import (
     Bitfield,
     Choke,
     Extended,
+    HashReject,
+    HashRequest,
     Have,
     HaveAll,
     HaveNone,
@@ -35,8 +37,8 @@ from trio_torrent.wire.messages import (
 BLOCK = 40
 
 
-def connection(pieces: int | None = 16, fast: bool = True) -> Connection:
-    return Connection(pieces=pieces, fast=fast)
+def connection(pieces: int | None = 16, fast: bool = True, v2: bool = False) -> Connection:
+    return Connection(pieces=pieces, fast=fast, v2=v2)
 
 
 def scatter(to: Connection, data: bytes) -> tuple[Message, ...]:
@@ -302,3 +304,22 @@ def test_scratch_may_be_shared_by_all_connections():
         for each in (one, other):
             heard[each] += scatter(each, raw[start : start + 5])
     assert heard[one] == heard[other] == [Have(1), block(9, 9), Have(2)]
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@given(st.lists(hash_messages, min_size=1, max_size=4), st.lists(st.integers(0, 3000)))
+def test_hashes_on_a_v2_connection_however_they_are_cut(fast: bool, said: list[Message], cuts: list[int]):
+    assert feed(connection(fast=fast, v2=True), encode_all(said), cuts) == said
+
+
+@pytest.mark.parametrize("fast", [False, True])
+@given(hash_messages)
+def test_hashes_elsewhere_are_unexpected(fast: bool, said: Message):
+    with pytest.raises(ProtocolError, match="unexpected hash"):
+        connection(fast=fast).receive(encode(said))
+
+
+def test_hashes_leave_it_open_which_pieces_the_peer_has():
+    to = connection(v2=True)
+    part = HashRequest(b"r" * 32, 0, 0, 2, 0)
+    assert to.receive(encode_all([part, HashReject(part), HaveNone()])) == (part, HashReject(part), HaveNone())

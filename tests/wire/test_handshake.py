@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_torrent.errors import ProtocolError
-from trio_torrent.wire.handshake import EXTENDED, FAST, Handshake, decode_handshake, may_be_handshake
+from trio_torrent.wire.handshake import EXTENDED, FAST, V2, Handshake, answer, decode_handshake, may_be_handshake
 
 HASH, PEER = b"h" * 20, b"-TT0100-abcdefghijkl"
 
@@ -36,3 +36,21 @@ def test_something_else_is_refused(raw: bytes):
 )
 def test_a_stranger_shows_early_what_it_is_not(start: bytes, verdict: bool):
     assert may_be_handshake(start) is verdict
+
+
+V1_NAME, V2_NAME = b"1" * 20, b"2" * 20
+
+
+@pytest.mark.parametrize(
+    ("asked", "reserved", "v2", "answered"),
+    [
+        (V1_NAME, 0, None, V1_NAME),
+        (V1_NAME, V2, None, V1_NAME),  # it would take v2, and there is none
+        (V1_NAME, 0, V2_NAME, V1_NAME),  # a hybrid, and somebody who knows v1 only
+        (V1_NAME, V2 | FAST, V2_NAME, V2_NAME),
+        (V2_NAME, 0, V2_NAME, V2_NAME),
+    ],
+)
+def test_an_answer_is_by_the_v2_name_if_both_like_it(asked: bytes, reserved: int, v2: bytes | None, answered: bytes):
+    ours = Handshake(V1_NAME, PEER, FAST)
+    assert answer(Handshake(asked, b"t" * 20, reserved), ours, v2) == Handshake(answered, PEER, FAST)

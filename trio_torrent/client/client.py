@@ -85,7 +85,6 @@ class Client:
         cannot be read, ValueError for a limit below 1.
         """
         metainfo = await load(source, self._shared.http)
-        metainfo.check_comparable()
         known = self._torrents.get(metainfo.info_hashes.wire)
         if known is not None and known.status.state not in (State.FAILED, State.STOPPED):
             known.add_peers(peers)

@@ -162,7 +162,8 @@ class _Tour:
         self._pieces = metainfo.geometry.pieces
         self._peer = peer
         self._report = report
-        connection = Connection(pieces=self._pieces, fast=peer.theirs.fast and ours.fast)
+        fast, v2 = peer.theirs.fast and ours.fast, not metainfo.has_v1
+        connection = Connection(pieces=self._pieces, fast=fast, v2=v2)
         self._heard = list(connection.receive(peer.early))
         self._receive: Receive = receiver(peer.stream, connection)
         self._have = Bitfield(self._pieces)

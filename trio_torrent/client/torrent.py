@@ -6,8 +6,9 @@ why there are no locks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
 from random import Random
 from types import EllipsisType
@@ -23,6 +24,7 @@ from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import IncompleteError, PeerError, StoppedError, StorageError, TorrentError
+from trio_torrent.metainfo.trees import Trees
 from trio_torrent.net.asking import Asker
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
@@ -31,11 +33,11 @@ from trio_torrent.net.http_tracker import Getter
 from trio_torrent.net.listen import Welcome
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.net.tracker import Announcer
-from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Tick
+from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Released, Tick
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
 from trio_torrent.tracker.tiers import Tiers
-from trio_torrent.wire.handshake import EXTENDED, FAST, Handshake
+from trio_torrent.wire.handshake import EXTENDED, FAST, V2, Handshake
 
 from .broadcast import Broadcast
 from .buckets import Buckets
@@ -55,6 +57,9 @@ INBOX = 64
 MOST_VERDICTS = 1 << 20
 
 TICK_SECONDS = 1.0
+
+# Pieces that are made known in one go: a message each for every peer, and a peer is dropped that lets 4096 pile up.
+RELEASED_AT_ONCE = 1000
 
 # Where a rate limit is kept, what may be asked for is asked so often: a limit should be seen as a slower flow, and a
 # bucket holds no more than a quarter of a second's worth.
@@ -242,8 +247,10 @@ class Torrent:
     async def _live(self, store: Store) -> None:
         try:
             await self._check(store)
+            # With a hundred thousand files it takes half a second.
+            trees, hold = await store.workers.run(lambda: (self.metainfo.trees, self.metainfo.unverifiable))
             async with trio.open_nursery() as nursery:
-                self._start(nursery, store)
+                self._start(nursery, store, trees, hold)
         except* (StorageError, IncompleteError) as group:
             self._fail(_only(group))
 
@@ -260,8 +267,8 @@ class Torrent:
             for path in await store.workers.run(store.files.create_empty):
                 self._broadcast.tell(FileDone(path))
 
-    def _start(self, nursery: trio.Nursery, store: Store) -> None:
-        settings, now = self._shared.settings, trio.current_time()
+    def _start(self, nursery: trio.Nursery, store: Store, trees: Trees, hold: Bitfield) -> None:
+        settings, now, hashes = self._shared.settings, trio.current_time(), self.metainfo.info_hashes
         self._nursery = nursery
         self._scheduler = Scheduler(
             self.metainfo.geometry,
@@ -271,6 +278,9 @@ class Torrent:
             now=now,
             limits=Limits(settings.connections, settings.upload_slots),
             down=(self._buckets.down, self._shared.buckets.down),
+            trees=trees,
+            layers=self.metainfo.piece_layers,
+            hold=hold,
         )
         throttle = Throttle(self._buckets.up, self._shared.buckets.up, self._shared.upload_turns)
         self._performer = Performer(
@@ -278,12 +288,17 @@ class Torrent:
             inbox=self._inbox,
             store=store,
             pieces=self.metainfo.geometry.pieces,
-            handshake=Handshake(self.metainfo.info_hashes.wire, self._shared.peer_id, FAST | EXTENDED),
+            handshake=Handshake(hashes.wire, self._shared.peer_id, FAST | EXTENDED | (V2 if hashes.v2 else 0)),
+            v2=hashes.v2_wire,
             connect=self._shared.connect,
             throttle=throttle,
             boundary=self._shared.boundary,
             reports=Reports(
-                verdict=self._report.send_nowait, gone=self._on_gone, finished=self._on_finished, broken=self._fail
+                verdict=self._report.send_nowait,
+                gone=self._on_gone,
+                finished=self._on_finished,
+                layers=lambda layers: nursery.start_soon(self._complete, store, layers),
+                broken=self._fail,
             ),
         )
         if self._progress.have.complete:
@@ -299,13 +314,26 @@ class Torrent:
         nursery.start_soon(self._announcer.run)
         nursery.start_soon(self._found, self._take_peers(), "the user")
 
+    async def _complete(self, store: Store, layers: Mapping[bytes, bytes]) -> None:
+        """Peers have given the piece layers: compare what could not be compared, and let the rest be fetched."""
+        held = await store.workers.run(lambda: self.metainfo.unverifiable)
+        self.metainfo = await store.workers.run(partial(self.metainfo.with_piece_layers, layers))
+        store.complete(self.metainfo)
+        if not held:
+            return  # a hybrid, which could be compared by its SHA-1
+        good = (await check(self.metainfo, store.files, store.workers, only=held)).good
+        pieces = tuple(held)
+        for start in range(0, len(pieces), RELEASED_AT_ONCE):
+            portion = pieces[start : start + RELEASED_AT_ONCE]
+            await self._inbox.send(Released(portion, tuple([piece for piece in portion if piece in good])))
+
     async def _heart(self) -> None:
         assert self._scheduler is not None
         assert self._performer is not None
         handle, perform = self._scheduler.handle, self._performer.perform
         async for event in self._events:
             commands = handle(event, trio.current_time())
-            if isinstance(event, PieceVerified | DialFailed):
+            if isinstance(event, PieceVerified | Released | DialFailed):
                 self._publish(event)
             perform(commands)
 
@@ -372,15 +400,21 @@ class Torrent:
     def _on_gone(self, address: Address, reason: str) -> None:
         self._broadcast.tell(PeerGone(str(address), reason))
 
-    def _publish(self, event: PieceVerified | DialFailed) -> None:
+    def _publish(self, event: PieceVerified | Released | DialFailed) -> None:
         match event:
             case PieceVerified(piece):
-                files = self._progress.verified(piece)
-                self._broadcast.tell(PieceDone(piece))
-                for path in files:
-                    self._broadcast.tell(FileDone(path))
+                self._publish_piece(piece)
+            case Released(_, good):
+                for piece in good:
+                    self._publish_piece(piece)
             case DialFailed(address, reason):
                 self._broadcast.tell(DialRefused(str(address), reason))
+
+    def _publish_piece(self, piece: int) -> None:
+        files = self._progress.verified(piece)
+        self._broadcast.tell(PieceDone(piece))
+        for path in files:
+            self._broadcast.tell(FileDone(path))
 
     def _fail(self, error: TorrentError) -> None:
         """It cannot go on. What was verified stays."""

@@ -1,6 +1,7 @@
 """Bytes at rest: pieces in memory, files on disk, and the threads that hash and write.
 
 For a torrent that runs: `buffers` is where blocks become pieces; `files` is positioned reads and writes over all of its
-files; `workers` is the standing threads; `store` puts them together. For torrents as such: `scan` finds what there is
-to share and `create` hashes it, `check` compares what is there with a torrent, and both `sweep` over the pieces alike.
+files; `hashes` reads parts of hash trees; `workers` is the standing threads; `store` puts them together. For torrents
+as such: `scan` finds what there is to share and `create` hashes it, `check` compares what is there with a torrent, and
+both `sweep` over the pieces alike.
 """

@@ -25,12 +25,20 @@ class Findings:
 
 
 async def check(
-    metainfo: Metainfo, files: Files, workers: Workers, progress: Callable[[int], None] = lambda checked: None
+    metainfo: Metainfo,
+    files: Files,
+    workers: Workers,
+    progress: Callable[[int], None] = lambda checked: None,
+    *,
+    only: Bitfield | None = None,
 ) -> Findings:
     """Compare what is in the files with the torrent. `progress` is told how many pieces were looked at.
 
-    A file that is missing costs nothing; one that cannot be read counts as missing what it holds.
+    A file that is missing costs nothing; one that cannot be read counts as missing what it holds, and so do pieces
+    that are not in `only`, and those that the torrent knows too little of to compare them.
     """
+    unverifiable = await workers.run(lambda: metainfo.unverifiable)
+    wanted = (Bitfield.full(metainfo.geometry.pieces) if only is None else only) - unverifiable
     findings = Findings(Bitfield(metainfo.geometry.pieces), Bitfield(metainfo.geometry.pieces))
     checked = 0
 
@@ -45,7 +53,7 @@ async def check(
         progress(checked)
 
     there = await workers.run(partial(_there, files))
-    await sweep(metainfo.geometry, workers, partial(_look, metainfo, files, there), done)
+    await sweep(metainfo.geometry, workers, partial(_look, metainfo, files, there, wanted), done)
     return findings
 
 
@@ -60,11 +68,13 @@ def _size(files: Files, number: int) -> int:
         return 0
 
 
-def _look(metainfo: Metainfo, files: Files, there: Sequence[bool], piece: int, buffer: memoryview) -> bool | None:
+def _look(
+    metainfo: Metainfo, files: Files, there: Sequence[bool], wanted: Bitfield, piece: int, buffer: memoryview
+) -> bool | None:
     """Whether the piece is right; None if it is missing."""
     start, size = metainfo.geometry.piece_start(piece), metainfo.geometry.piece_size(piece)
     data = buffer[:size]
-    if not all(there[part.file] for part in files.layout.slices(start, size)):
+    if piece not in wanted or not all(there[part.file] for part in files.layout.slices(start, size)):
         return None
     try:
         files.read(start, data)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from hashlib import sha1
+from hashlib import sha1, sha256
 
 import attrs
 import outcome
@@ -16,12 +16,13 @@ from trio_torrent.wire.messages import Request
 
 from .buffers import PieceBuffers
 from .files import Files
+from .hashes import HashReader
 from .workers import Workers
 
 
 @attrs.frozen
 class Verdict:
-    """What became of a piece: whether it is right (and then in its files), and its blocks' SHA-1 if asked for."""
+    """What became of a piece: whether it is right (and then in its files), and its blocks' digests if asked for."""
 
     piece: int
     good: bool
@@ -35,7 +36,13 @@ class Store:
         self.files = files
         self.workers = workers
         self._metainfo = metainfo
+        self.hashes = HashReader(metainfo, files)
         self._buffers = PieceBuffers(metainfo.geometry.piece_length)
+
+    def complete(self, metainfo: Metainfo) -> None:
+        """The same torrent, with piece layers that it lacked."""
+        self._metainfo = metainfo
+        self.hashes = HashReader(metainfo, self.files)
 
     # -- in ----------------------------------------------------------------------------------------------------------
 
@@ -67,11 +74,18 @@ class Store:
     def _verify(self, piece: int, buffer: memoryview, digests: bool) -> Verdict:
         geometry = self._metainfo.geometry
         data = buffer[: geometry.piece_size(piece)]
+        content = geometry.content_size(piece)
+        data[content:] = bytes(len(data) - content)  # padding was not asked for, and what came of it counts for nothing
         good = self._metainfo.piece_matches(piece, data)
         if good:
             self.files.write(geometry.piece_start(piece), data)
-        blocks = range(0, len(data), BLOCK_SIZE) if digests or not good else ()
-        return Verdict(piece, good, tuple(sha1(data[at : at + BLOCK_SIZE]).digest() for at in blocks))
+        return Verdict(piece, good, self._digests(data[:content]) if digests or not good else ())
+
+    def _digests(self, data: memoryview) -> tuple[bytes, ...]:
+        """One for each block that was asked for: its leaf in the file's tree (BEP 52), or its SHA-1."""
+        digest = sha256 if self._metainfo.has_v2 else sha1
+        blocks = range(0, len(data), BLOCK_SIZE)
+        return tuple([digest(data[at : at + BLOCK_SIZE]).digest() for at in blocks])
 
     # -- out ---------------------------------------------------------------------------------------------------------
 

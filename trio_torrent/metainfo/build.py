@@ -15,7 +15,7 @@ from trio_torrent.address import Address
 from trio_torrent.bencode import Value, encode
 from trio_torrent.errors import MetainfoError
 
-from .files import File, FileLayout
+from .files import File, FileLayout, padding_of
 from .geometry import BLOCK_SIZE, MAX_PIECE_LENGTH, MAX_PIECES, Geometry
 from .infohash import V1_LENGTH, Version
 from .merkle import DIGEST, file_root
@@ -153,7 +153,7 @@ def draft(
     if version == "2":
         geometry = Geometry.aligned(piece_length, [file.length for file in files])
     else:
-        geometry = Geometry.contiguous(piece_length, files[-1].end, padding=files[-1].end - size)
+        geometry = Geometry.contiguous(piece_length, files[-1].end, padding=padding_of(files))
     if not size:
         raise MetainfoError(f"{name!r} has no bytes to share")
     if geometry.pieces > MAX_PIECES:

@@ -45,6 +45,11 @@ class FileSlice:
     length: int  # bytes, at least 1
 
 
+def padding_of(files: Iterable[File]) -> list[tuple[int, int]]:
+    """The offset and length of each padding file."""
+    return [(file.offset, file.length) for file in files if file.padding]
+
+
 class FileLayout:
     """The files of a torrent, in the order and at the offsets of its address space."""
 

@@ -25,13 +25,20 @@ class Geometry:
     size: int  # bytes, as a person would count: without padding
     span: int  # bytes of the address space: with padding, without a gap at the end
     _short: Mapping[int, int] = attrs.field(hash=False, repr=False)  # piece -> bytes, where less than piece_length
+    _content: Mapping[int, int] = attrs.field(factory=dict, hash=False, repr=False)  # likewise, before padding
 
     @classmethod
-    def contiguous(cls, piece_length: int, span: int, *, padding: int = 0) -> Geometry:
-        """v1 and hybrid: files end to end, `padding` bytes of `span` being in padding files."""
+    def contiguous(cls, piece_length: int, span: int, *, padding: Iterable[tuple[int, int]] = ()) -> Geometry:
+        """v1 and hybrid: files end to end, those of `padding` (offset and length) being nothing but padding."""
         pieces, rest = divmod(span, piece_length)
         short = {pieces: rest} if rest else {}
-        return cls(piece_length, pieces + len(short), span - padding, span, short)
+        size, content = span, {}
+        for offset, length in padding:
+            size -= length
+            piece, before = divmod(offset, piece_length)
+            if before and offset + length == min((piece + 1) * piece_length, span):
+                content[piece] = before
+        return cls(piece_length, pieces + len(short), size, span, short, content)
 
     @classmethod
     def aligned(cls, piece_length: int, lengths: Iterable[int]) -> Geometry:
@@ -51,6 +58,10 @@ class Geometry:
     def piece_size(self, piece: int) -> int:
         """Bytes in a piece."""
         return self._short.get(piece, self.piece_length)
+
+    def content_size(self, piece: int) -> int:
+        """Bytes in a piece before the padding file that fills it up, if there is one: the rest is zeros (BEP 47)."""
+        return self._content.get(piece) or self.piece_size(piece)
 
     def piece_start(self, piece: int) -> int:
         """Where a piece begins, in bytes from the start of the address space."""

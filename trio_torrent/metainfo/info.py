@@ -12,7 +12,7 @@ from trio_torrent.errors import MetainfoError
 from .fields import Fields, Notes
 from .file_list import read_file_list
 from .file_tree import read_file_tree
-from .files import File, FileLayout
+from .files import File, FileLayout, padding_of
 from .geometry import BLOCK_SIZE, MAX_PIECE_LENGTH, MAX_PIECES, Geometry
 from .infohash import V1_LENGTH, V2_LENGTH, InfoHashes
 from .links import without_dangling
@@ -124,9 +124,8 @@ def _joined(v1: list[File], v2: list[File], piece_length: int) -> list[File]:
 
 
 def _geometry(piece_length: int, files: list[File], hashes: InfoHashes) -> Geometry:
-    padding = sum(file.length for file in files if file.padding)
     if hashes.v1:
-        geometry = Geometry.contiguous(piece_length, files[-1].end, padding=padding)
+        geometry = Geometry.contiguous(piece_length, files[-1].end, padding=padding_of(files))
     else:
         geometry = Geometry.aligned(piece_length, [file.length for file in files])
     if not geometry.span:

@@ -53,8 +53,12 @@ class InfoHashes:
     @property
     def all_wire(self) -> tuple[bytes, ...]:
         """Every 20-byte name of it: a hybrid is in two swarms at once (BEP 52, "upgrade path")."""
-        v2 = self.v2 and self.v2[:WIRE_LENGTH]
-        return tuple(digest for digest in (self.v1, v2) if digest is not None)
+        return tuple(digest for digest in (self.v1, self.v2_wire) if digest is not None)
+
+    @property
+    def v2_wire(self) -> bytes | None:
+        """The v2 one as handshakes have it, where there is one."""
+        return self.v2 and self.v2[:WIRE_LENGTH]
 
     def matches(self, info_bytes: bytes) -> bool:
         """Whether these are the info dictionary's bytes: each hash that is known must agree."""

@@ -10,6 +10,7 @@ import attrs
 
 from trio_torrent.address import Address
 from trio_torrent.bencode import Value, decode, decode_with_span, encode
+from trio_torrent.bitfield import Bitfield
 from trio_torrent.errors import BencodeError, MetainfoError
 
 from .fields import Fields, Notes
@@ -19,6 +20,7 @@ from .info import Info, read_collections, read_info, read_similar
 from .infohash import V1_LENGTH, InfoHashes, Version
 from .magnet import Magnet
 from .merkle import Data
+from .trees import Trees
 from .urls import read_nodes, read_trackers, read_urls
 from .verify import Layers, has_layer, matches_tree, missing_layers, read_piece_layers
 
@@ -166,6 +168,19 @@ class Metainfo:
     def missing_layers(self) -> tuple[int, ...]:
         """Numbers of the files whose pieces v2 cannot verify yet: peers must give their layers (BEP 52)."""
         return missing_layers(self.layout, self.geometry.piece_length, self.piece_layers)
+
+    @property
+    def unverifiable(self) -> Bitfield:
+        """The pieces that nothing can be compared with yet: in pure v2, those of the files whose layers are missing."""
+        length = self.geometry.piece_length
+        numbers = () if self.has_v1 else self.missing_layers
+        pieces = (piece for number in numbers for piece in self.layout.pieces_of(number, length))
+        return Bitfield(self.geometry.pieces, pieces)
+
+    @property
+    def trees(self) -> Trees:
+        """The shapes of its files' hash trees; made anew each time."""
+        return Trees(self.layout, self.geometry)
 
     @property
     def magnet(self) -> Magnet:

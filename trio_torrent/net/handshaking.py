@@ -10,23 +10,30 @@ from trio_torrent.wire.handshake import HANDSHAKE_LENGTH, Handshake, decode_hand
 HANDSHAKE_SECONDS = 10.0  # libtorrent's `handshake_timeout`
 
 
+class LeftError(PeerError):
+    """The peer closed the connection instead: so do those who do not know the torrent by the name that we gave."""
+
+
 async def receive_handshake(stream: trio.abc.ReceiveStream) -> tuple[Handshake, bytes]:
     """Their handshake, and what came behind it. PeerError if they leave, ProtocolError if it is something else."""
     data = b""
     while len(data) < HANDSHAKE_LENGTH:
         chunk = await stream.receive_some()
         if not chunk:
-            raise PeerError("closed the connection at the handshake" if data else "closed the connection at once")
+            raise LeftError("closed the connection at the handshake" if data else "closed the connection at once")
         data += chunk
         if not may_be_handshake(data):
             raise ProtocolError("does not speak BitTorrent")
     return decode_handshake(data[:HANDSHAKE_LENGTH]), data[HANDSHAKE_LENGTH:]
 
 
-async def shake_hands(stream: trio.abc.Stream, ours: Handshake) -> tuple[Handshake, bytes]:
+async def shake_hands(
+    stream: trio.abc.Stream, ours: Handshake, *, upgrade: bytes | None = None
+) -> tuple[Handshake, bytes]:
     """Say ours first, as the one who dialled; their handshake and what came behind it.
 
-    Raises PeerError or ProtocolError, with the reason in words.
+    They may answer by `upgrade`, the v2 info-hash of the same torrent (BEP 52, "upgrade path"). Raises PeerError or
+    ProtocolError, with the reason in words.
     """
     try:
         with trio.fail_after(HANDSHAKE_SECONDS):
@@ -35,7 +42,7 @@ async def shake_hands(stream: trio.abc.Stream, ours: Handshake) -> tuple[Handsha
     except trio.TooSlowError:
         raise PeerError("no handshake in time") from None
     except trio.BrokenResourceError:
-        raise PeerError("closed the connection at the handshake") from None
-    if theirs.info_hash != ours.info_hash:
+        raise LeftError("closed the connection at the handshake") from None
+    if theirs.info_hash not in (ours.info_hash, upgrade):
         raise ProtocolError("answered for another torrent")
     return theirs, rest

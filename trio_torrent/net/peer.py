@@ -6,15 +6,16 @@ decides anything: the methods that are not async carry out the scheduler's comma
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 
 import trio
 
 from trio_torrent.errors import PeerError, ProtocolError, StorageError
-from trio_torrent.swarm.events import Event, Left, PeerId, Received, Served
-from trio_torrent.wire.codec import encode_all
+from trio_torrent.swarm.events import Event, HashesServed, Left, PeerId, Received, Served
+from trio_torrent.wire.codec import encode, encode_all
 from trio_torrent.wire.connection import Connection
-from trio_torrent.wire.messages import Cancel, Message, Reject, Request
+from trio_torrent.wire.messages import Cancel, Hashes, Message, Reject, Request
 
 from .backlog import Backlog
 from .boundary import Boundary
@@ -24,6 +25,9 @@ from .throttle import Throttle
 
 ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
 """The `piece` messages that answer the requests, end to end. Raises StorageError."""
+
+ReadHashes = Callable[[], Awaitable[Hashes]]
+"""The answer to a request for hashes. Raises StorageError."""
 
 # Messages that may wait to be said to a peer, some 150 bytes each. In ordinary life it is a handful, and a choke may
 # refuse 2000 requests at once; a peer that lets more pile up does not read.
@@ -53,7 +57,9 @@ class PeerConnection:
         self._say, self._unsaid = trio.open_memory_channel[Sequence[Message]](MOST_UNSAID)
         self._waiting = 0  # messages in it
         self._asks = 0
+        self._throttle = throttle
         self._backlog = Backlog(throttle, self._wake_writer)
+        self._hash_requests: deque[ReadHashes] = deque()  # theirs, in the order in which they came
         self._scope = trio.CancelScope()
         self._reason = "closed the connection"
 
@@ -97,6 +103,11 @@ class PeerConnection:
         removed = self._backlog.remove(requests)
         if self._fast and removed:
             self.send([Reject(request.piece, request.offset, request.length) for request in removed])
+
+    def serve_hashes(self, read: ReadHashes) -> None:
+        """Send hashes, to be read when it is their turn. Of equal requests each has its answer: some peers count."""
+        self._hash_requests.append(read)
+        self._wake_writer()
 
     def drop(self, reason: str) -> None:
         """End the connection. From here on, nothing of it lands anywhere."""
@@ -142,8 +153,11 @@ class PeerConnection:
     async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:
         async for messages in self._unsaid:
             await self._speak(messages)
-            while batch := self._backlog.next_batch():
-                await self._send_blocks(batch, inbox)
+            while (batch := self._backlog.next_batch()) or self._hash_requests:
+                if batch:
+                    await self._send_blocks(batch, inbox)
+                if self._hash_requests:
+                    await self._send_hashes(inbox)
                 await self._speak(())
 
     async def _speak(self, messages: Sequence[Message]) -> None:
@@ -161,6 +175,15 @@ class PeerConnection:
     async def _send_blocks(self, batch: tuple[Request, ...], inbox: trio.MemorySendChannel[Event]) -> None:
         await self._stream.send_all(await self._read_blocks(batch))
         await inbox.send(Served(self.id, batch))
+
+    async def _send_hashes(self, inbox: trio.MemorySendChannel[Event]) -> None:
+        """One answer at a time, so that who does not read has no more than one in our memory. Blocks wait for what
+        hashes cost under a limit, and hashes for nothing: they are few, and others cannot go on without them.
+        """
+        answer = encode(await self._hash_requests.popleft()())
+        self._throttle.take(len(answer))
+        await self._stream.send_all(answer)
+        await inbox.send(HashesServed(self.id))
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -13,8 +13,8 @@ from collections.abc import Mapping, Sequence
 from trio_torrent.address import Address
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 
-# Wrong pieces whose blocks are remembered; each costs 20 bytes a block. Past that the swarm is mostly liars, and the
-# second fetch convicts them one by one.
+# Wrong pieces whose blocks are remembered; each costs 20 or 32 bytes a block. Past that the swarm is mostly liars, and
+# the second fetch convicts them one by one.
 MOST_SUSPICIONS = 64
 
 
@@ -32,7 +32,7 @@ class Bans:
         """The piece, whose blocks by offset came from these addresses, is wrong: those whom this convicts."""
         everyone = frozenset(givers.values())
         if len(everyone) == 1:
-            return self._convict(everyone)
+            return self.convict(everyone)
         if len(self._suspicions) < MOST_SUSPICIONS or piece in self._suspicions:
             blocks = ((offset // BLOCK_SIZE, giver) for offset, giver in givers.items())
             self._suspicions.setdefault(piece, []).extend((block, digests[block], giver) for block, giver in blocks)
@@ -41,8 +41,13 @@ class Bans:
     def right(self, piece: int, digests: Sequence[bytes]) -> frozenset[Address]:
         """The piece is right now, with these digests: those whose earlier blocks differ."""
         suspicions = self._suspicions.pop(piece, [])
-        return self._convict(frozenset(giver for block, digest, giver in suspicions if digests[block] != digest))
+        return self.convict(frozenset(giver for block, digest, giver in suspicions if digests[block] != digest))
 
-    def _convict(self, liars: frozenset[Address]) -> frozenset[Address]:
+    def suspects(self, piece: int) -> bool:
+        """The piece was wrong, and somebody of several is to blame."""
+        return piece in self._suspicions
+
+    def convict(self, liars: frozenset[Address]) -> frozenset[Address]:
+        """These lied."""
         self.banned |= liars
         return liars

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import attrs
 
 from trio_torrent.address import Address
-from trio_torrent.wire.messages import Message, Request
+from trio_torrent.metainfo.trees import Tree
+from trio_torrent.wire.messages import HashRequest, Message, Request
 
 from .events import PeerId
 
@@ -100,8 +102,41 @@ class Unserve:
 
 
 @attrs.frozen
+class ServeHashes:
+    """Send a part of a file's hash tree to the peer, after the blocks that wait. The answer is `HashesServed`."""
+
+    peer: PeerId
+    request: HashRequest
+    tree: Tree
+
+
+@attrs.frozen
+class CompleteLayers:
+    """The piece layers that were missing, by their files' roots, each proven: the torrent can be completed by them.
+
+    The answer is `Released` for the pieces that could not be verified without.
+    """
+
+    layers: Mapping[bytes, bytes] = attrs.field(repr=False)
+
+
+@attrs.frozen
 class Finish:
     """Every piece that is wanted is verified; said again when more was wanted meanwhile."""
 
 
-Command: TypeAlias = Dial | Drop | Send | Ask | Withdraw | Keep | Verify | Discard | Serve | Unserve | Finish
+Command: TypeAlias = (
+    Dial
+    | Drop
+    | Send
+    | Ask
+    | Withdraw
+    | Keep
+    | Verify
+    | Discard
+    | Serve
+    | Unserve
+    | ServeHashes
+    | CompleteLayers
+    | Finish
+)

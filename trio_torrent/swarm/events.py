@@ -39,7 +39,7 @@ class DialFailed:
 
 @attrs.frozen
 class Joined:
-    """Both handshakes are done. `fast` and `extended` say what both speak (BEP 6, BEP 10)."""
+    """Both handshakes are done. `fast`, `extended` and `v2` say what both speak (BEP 6, BEP 10, BEP 52)."""
 
     peer: PeerId
     address: Address
@@ -47,6 +47,7 @@ class Joined:
     fast: bool
     incoming: bool
     extended: bool = False
+    v2: bool = False
 
 
 @attrs.frozen
@@ -70,6 +71,13 @@ class Served:
 
 
 @attrs.frozen
+class HashesServed:
+    """A request for hashes was answered."""
+
+    peer: PeerId
+
+
+@attrs.frozen
 class Left:
     """The connection is over."""
 
@@ -87,10 +95,18 @@ class PieceVerified:
 
 @attrs.frozen
 class PieceFailed:
-    """The piece is not what the torrent says; `digests` has the SHA-1 of each of its blocks."""
+    """The piece is not what the torrent says; `digests` has one for each of its blocks."""
 
     piece: int
     digests: tuple[bytes, ...]
+
+
+@attrs.frozen
+class Released:
+    """These pieces can be verified from now on; those of them that are `good` were in their files already."""
+
+    pieces: tuple[int, ...]
+    good: tuple[int, ...] = ()
 
 
 @attrs.frozen
@@ -126,9 +142,11 @@ Event: TypeAlias = (
     | Joined
     | Received
     | Served
+    | HashesServed
     | Left
     | PieceVerified
     | PieceFailed
+    | Released
     | Wanted
     | Awaited
     | InOrder

@@ -348,6 +348,16 @@ class Fetching:
         self.wasted += failed.size
         return self._bans.wrong(piece, failed.givers, digests)
 
+    def release(self, pieces: Iterable[int], good: frozenset[int], now: float) -> None:
+        """Pieces that were held may be fetched, but for those that are good: they are had."""
+        for piece in good:
+            self.picker.found(piece)
+            self.news.add(piece, now)
+        self.picker.unhold(pieces)
+        for peer in self._peers.values():
+            self._look(peer)
+        self.fill_hungry(now, most=len(self.hungry))
+
     # -- what does not come ------------------------------------------------------------------------------------------
 
     def choked(self, peer: Peer, now: float) -> None:

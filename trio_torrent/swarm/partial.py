@@ -24,9 +24,9 @@ class Partial:
     only: PeerId | None = None  # fetched from this peer alone
 
     @classmethod
-    def begin(cls, piece: int, size: int, now: float, *, only: PeerId | None) -> Partial:
-        """A piece of which nothing was asked yet."""
-        return cls(piece, size, list(range(0, size, BLOCK_SIZE))[::-1], now, only=only)
+    def begin(cls, piece: int, size: int, now: float, *, content: int, only: PeerId | None) -> Partial:
+        """A piece of which nothing was asked yet. The disk knows that it is zeros behind `content` bytes (padding)."""
+        return cls(piece, size, list(range(0, content, BLOCK_SIZE))[::-1], now, only=only)
 
     def take(self, peer: PeerId, room: int, picked: list[Request]) -> None:
         """Ask for missing blocks of a peer, in order, until `picked` has `room` requests."""

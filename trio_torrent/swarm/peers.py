@@ -32,6 +32,7 @@ class Peer:
     address: Address
     remote_id: bytes
     fast: bool
+    v2: bool = False  # goes by the v2 info-hash, and so may be asked for hashes
     incoming: bool
     joined: float  # seconds, on the scheduler's clock
     pieces: Bitfield
@@ -62,6 +63,7 @@ class Peer:
     to_them: Meter
 
     serving: dict[Request, None] = attrs.field(factory=dict)  # what they asked for and were not sent
+    serving_hashes: int = 0  # requests for hashes that were not answered yet
     bad_requests: int = 0
 
     def pace(self, now: float) -> float:

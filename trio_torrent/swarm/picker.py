@@ -151,7 +151,8 @@ class Picker:
     def _begin(self, piece: int, peer: PeerId, now: float) -> Partial:
         self.availability.take(piece)
         only = peer if piece in self._suspect else None
-        partial = Partial.begin(piece, self._geometry.piece_size(piece), now, only=only)
+        size, content = self._geometry.piece_size(piece), self._geometry.content_size(piece)
+        partial = Partial.begin(piece, size, now, content=content, only=only)
         self._partials[piece] = self._open[piece] = partial
         self._in_flight += partial.size
         return partial
@@ -292,6 +293,17 @@ class Picker:
                 self._held.discard(piece)
                 if self._is_idle(piece):
                     self._put(piece)
+
+    def found(self, piece: int) -> None:
+        """A piece that was held is had: it had been in its files before."""
+        self._held.discard(piece)
+        self._urgent.pop(piece, None)
+        self.lacking.discard(piece)
+        self.have.add(piece)
+
+    def acquit(self, piece: int) -> None:
+        """Whoever made the piece wrong is known: it may come from anybody."""
+        self._suspect.discard(piece)
 
     def set_urgent(self, deadlines: Iterable[tuple[int, float]]) -> None:
         """The pieces that somebody waits to read, and when they are needed; in place of those before."""

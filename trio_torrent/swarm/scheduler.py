@@ -2,8 +2,8 @@
 
 The invariants, which hold after every call of `handle`:
 
-1. A piece is in exactly one state: waiting, in flight, verifying, or had. A block of a piece in flight is in exactly
-   one: missing, asked of somebody, or arrived.
+1. A piece is in exactly one state: held (nobody could tell yet if it is right), waiting, in flight, verifying, or had.
+   A block of a piece in flight is in exactly one: missing, asked of somebody, or arrived.
 2. What the picker thinks is asked of a peer, and what the peer's record says was asked of it, are the same.
 3. The place of a block is lent to at most one peer, and to none once the block has arrived.
 4. A peer that chokes us (without the fast extension) owes us nothing: its requests are gone.
@@ -17,14 +17,16 @@ the circle is cut: commands are carried out without waiting, and a peer that doe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 
 import attrs
 
 from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.metainfo.files import FileLayout
 from trio_torrent.metainfo.geometry import Geometry
+from trio_torrent.metainfo.trees import Trees
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.extended import ExtendedHandshake, decode_extended, encode_extended
 
@@ -37,6 +39,7 @@ from .events import (
     Connected,
     DialFailed,
     Event,
+    HashesServed,
     InOrder,
     Joined,
     Left,
@@ -44,11 +47,13 @@ from .events import (
     PieceFailed,
     PieceVerified,
     Received,
+    Released,
     Served,
     Tick,
     Wanted,
 )
 from .fetching import MOST_REJECTS, Fetching
+from .hashing import WRONG_BLOCK, Hashing
 from .peers import Peer
 from .rates import Bucket, Meter
 from .serving import MOST_QUEUED, Serving
@@ -100,7 +105,11 @@ class Swarm:
 
 
 class Scheduler:
-    """Decides for one torrent. `have` is what is verified already; it is changed here and nowhere else."""
+    """Decides for one torrent. `have` is what is verified already; it is changed here and nowhere else.
+
+    `trees` are those of a v2 torrent, `layers` the piece layers that it has, and `hold` the pieces that cannot be
+    verified, and so must not be fetched, before the other layers have come (`Released`).
+    """
 
     def __init__(
         self,
@@ -112,6 +121,9 @@ class Scheduler:
         now: float,
         limits: Limits | None = None,
         down: Sequence[Bucket] = (),
+        trees: Trees | None = None,
+        layers: Mapping[bytes, bytes] | None = None,
+        hold: Iterable[int] = (),
     ) -> None:
         self.have = have
         self._ours = ours
@@ -127,6 +139,18 @@ class Scheduler:
         self._serving = Serving(
             geometry, have, self._peers, self._do, random=random, slots=self._limits.upload_slots, now=now
         )
+        picker = self._fetching.picker
+        picker.hold(hold)
+        self._hashing = Hashing(
+            trees or Trees(FileLayout(()), geometry),
+            layers or {},
+            have,
+            self._peers,
+            self._do,
+            bans=self._bans,
+            picker=picker,
+            now=now,
+        )
 
     def __repr__(self) -> str:
         return f"<Scheduler {self._fetching.picker!r}, {len(self._peers)} peers>"
@@ -135,13 +159,18 @@ class Scheduler:
         """What to do about this, in order. `now` is in seconds and never goes back."""
         self._commands = []
         match event:
-            case Received() | Served() | Left():
+            case Received() | Served() | HashesServed() | Left():
                 self._on_peer(event, now)
             case PieceVerified(piece, digests):
                 self._on_verified(piece, digests, now)
             case PieceFailed(piece, digests):
-                self._drop_liars(self._fetching.failed(piece, digests), now)
+                liars = self._fetching.failed(piece, digests)
+                self._hashing.failed(piece, now)
+                self._drop_liars(liars, now)
                 self._fetching.fill_hungry(now)
+            case Released(pieces, good):
+                self._fetching.release(pieces, frozenset(good), now)
+                self._got(now)
             case Joined():
                 self._on_joined(event, now)
             case Connected() | DialFailed() | AddressesFound():
@@ -157,7 +186,7 @@ class Scheduler:
     def _do(self, command: Command) -> None:
         self._commands.append(command)
 
-    def _on_peer(self, event: Received | Served | Left, now: float) -> None:
+    def _on_peer(self, event: Received | Served | HashesServed | Left, now: float) -> None:
         peer = self._peers.get(event.peer)
         if peer is None:
             return  # dropped, while this was on its way
@@ -166,6 +195,8 @@ class Scheduler:
                 self._on_received(peer, event, now)
             case Served(_, requests):
                 self._serving.served(peer, requests, now)
+            case HashesServed():
+                self._hashing.served(peer)
             case Left():
                 self._forget(peer, now)
 
@@ -177,6 +208,7 @@ class Scheduler:
             address=event.address,
             remote_id=event.remote_id,
             fast=event.fast,
+            v2=event.v2,
             incoming=event.incoming,
             joined=now,
             last_heard=now,
@@ -240,14 +272,15 @@ class Scheduler:
         del self._peers[peer.id]
         self._fetching.left(peer, now)
         self._serving.left(peer, now)
+        self._hashing.left(peer, now)
         self._candidates.failed(peer.address, now, for_good=for_good)
         self._dial(now)
 
-    def _drop_liars(self, liars: frozenset[Address], now: float) -> None:
+    def _drop_liars(self, liars: frozenset[Address], now: float, of: str = WRONG_BLOCK) -> None:
         if not liars:
             return
         for peer in [peer for peer in self._peers.values() if peer.address in liars]:
-            self._drop(peer, "sent a wrong block", now, for_good=True)
+            self._drop(peer, of, now, for_good=True)
 
     # -- what peers say ----------------------------------------------------------------------------------------------
 
@@ -265,10 +298,14 @@ class Scheduler:
                 self._serving.requested(peer, requests)  # in the order in which it was said
                 requests = []
                 more |= self._on_message(peer, message, now)
+                if peer.id not in self._peers:
+                    return  # it lied
         if size:
             self._fetching.count(peer, size, now)
         self._serving.requested(peer, requests)
         self._judge(peer, now)
+        if peer.id in self._peers:
+            self._hashing.ask(peer, now)
         if more and peer.id in self._peers:
             self._fetching.fill(peer, now)
 
@@ -289,8 +326,8 @@ class Scheduler:
                 self._serving.cancelled(peer, message)
             case wire.Reject():
                 self._fetching.rejected(peer, message, now)
-            case wire.Extended():
-                self._on_extended(peer, message)
+            case wire.Extended() | wire.HashRequest() | wire.Hashes() | wire.HashReject():
+                self._on_extension(peer, message, now)
             case _:
                 pass  # keep-alives, a DHT port, what we do not know
         return False
@@ -315,6 +352,21 @@ class Scheduler:
             case _:
                 pass
         return False
+
+    def _on_extension(
+        self, peer: Peer, message: wire.Extended | wire.HashRequest | wire.Hashes | wire.HashReject, now: float
+    ) -> None:
+        match message:
+            case wire.Extended():
+                self._on_extended(peer, message)
+            case wire.HashRequest():
+                self._hashing.requested(peer, message)
+            case wire.Hashes():
+                liars, of = self._hashing.answered(peer, message)
+                self._drop_liars(liars, now, of)
+                self._fetching.fill_hungry(now)
+            case wire.HashReject():
+                self._hashing.rejected(peer, message)
 
     def _on_extended(self, peer: Peer, message: wire.Extended) -> None:
         if (theirs := decode_extended(message)) is not None:
@@ -355,6 +407,9 @@ class Scheduler:
     def _on_verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> None:
         liars = self._fetching.verified(piece, digests, now)
         self._drop_liars(liars, now)
+        self._got(now)
+
+    def _got(self, now: float) -> None:
         self._finish()
         if self.have.complete:
             for peer in list(self._peers.values()):
@@ -386,6 +441,7 @@ class Scheduler:
                 self._do(Send(peer.id, (wire.KeepAlive(),)))
         self._fetching.tick(now)
         self._serving.tick(now)
+        self._hashing.tick(now)
         self._dial(now)
 
     # -- questions ---------------------------------------------------------------------------------------------------

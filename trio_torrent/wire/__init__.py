@@ -1,4 +1,4 @@
-"""Talking to one peer: the peer wire protocol (BEP 3, 6, 10), without I/O.
+"""Talking to one peer: the peer wire protocol (BEP 3, 6, 10, 52), without I/O.
 
 `handshake` is the first 68 bytes; `messages` are the values; `codec` turns one message into bytes and back;
 `extended` is the extension protocol's handshake; `connection` turns a stream of bytes into messages, hands out the

@@ -1,4 +1,4 @@
-"""One message to bytes, and back: a 4-byte length, a number, the body (BEP 3, "peer messages")."""
+"""One message to bytes, and back: a 4-byte length, a number, the body (BEP 3 and BEP 52, "peer messages")."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from trio_torrent.errors import ProtocolError
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
+from trio_torrent.metainfo.merkle import DIGEST
 
 from .messages import (
     AllowedFast,
@@ -15,6 +16,9 @@ from .messages import (
     Cancel,
     Choke,
     Extended,
+    Hashes,
+    HashReject,
+    HashRequest,
     Have,
     HaveAll,
     HaveNone,
@@ -35,6 +39,9 @@ from .messages import (
 # length comes from a stranger, so it is looked at before a byte is kept for it.
 MAX_MESSAGE = 1 << 20
 
+# Nodes of a hash tree in one message: those under a piece of 128 MiB. libtorrent takes no request for more.
+MOST_HASHES = 8192
+
 PIECE_HEADER = 13  # bytes of a `Piece` before its data: length, number, piece, offset
 PIECE_NUMBER = 7
 
@@ -47,6 +54,7 @@ _PIECE = struct.Struct(">IBII")
 _ONE_BODY = struct.Struct(">I")
 _TWO_BODY = struct.Struct(">II")
 _THREE_BODY = struct.Struct(">III")
+_TREE_PART = struct.Struct(">32sIIII")
 
 
 def piece_header(piece: int, offset: int, length: int) -> bytes:
@@ -91,6 +99,12 @@ def encode(message: Message) -> bytes:  # noqa: C901  # one flat table; mypy che
             return _ONE.pack(5, 17, piece)
         case Extended(number, payload):
             return struct.pack(">IBB", 2 + len(payload), 20, number) + payload
+        case HashRequest():
+            return _BARE.pack(49, 21) + _tree_part(message)
+        case Hashes(request, digests):
+            return _BARE.pack(49 + len(digests), 22) + _tree_part(request) + digests
+        case HashReject(request):
+            return _BARE.pack(49, 23) + _tree_part(request)
         case Unknown(number, length):
             return _BARE.pack(length, number) + bytes(length - 1)
 
@@ -98,6 +112,18 @@ def encode(message: Message) -> bytes:  # noqa: C901  # one flat table; mypy che
 def encode_all(messages: Iterable[Message]) -> bytes:
     """Several messages, ready for one send."""
     return b"".join([encode(message) for message in messages])
+
+
+def _tree_part(request: HashRequest) -> bytes:
+    return _TREE_PART.pack(request.root, request.base, request.index, request.length, request.proofs)
+
+
+def _hashes(body: Body) -> Hashes:
+    request = HashRequest(*_TREE_PART.unpack_from(body))
+    digests = bytes(body[_TREE_PART.size :])
+    if request.length > MOST_HASHES or len(digests) != (request.length + request.uncles) * DIGEST:
+        raise ProtocolError(f"{len(digests)} bytes of hashes for {request.length} nodes and {request.proofs} layers")
+    return Hashes(request, digests)
 
 
 def _piece(body: Body) -> Piece:
@@ -130,6 +156,9 @@ DECODERS: dict[int, Callable[[Body], Message]] = {
     16: lambda body: Reject(*_THREE_BODY.unpack(body)),
     17: lambda body: AllowedFast(*_ONE_BODY.unpack(body)),
     20: _extended,
+    21: lambda body: HashRequest(*_TREE_PART.unpack(body)),
+    22: _hashes,
+    23: lambda body: HashReject(HashRequest(*_TREE_PART.unpack(body))),
 }
 
 # What a bare message may not carry; `struct` holds the others to their lengths.

@@ -22,6 +22,7 @@ The buffers are for use at once: call `buffers()` when bytes are there to be rea
 from __future__ import annotations
 
 import enum
+from functools import cache
 from itertools import islice
 from typing import Final
 
@@ -37,6 +38,9 @@ from .messages import (
     Cancel,
     Choke,
     Extended,
+    Hashes,
+    HashReject,
+    HashRequest,
     Have,
     HaveAll,
     HaveNone,
@@ -82,6 +86,9 @@ _PLAIN: dict[type[Message], State] = dict.fromkeys(
 _ANY_TIME: tuple[type[Message], ...] = (KeepAlive, Extended, Port, Unknown)
 _FAST: dict[type[Message], State] = dict.fromkeys((Suggest, Reject, AllowedFast), TALKING)
 
+# Only on a connection that goes by a v2 info-hash (BEP 52); libtorrent drops those who say it elsewhere, too.
+_V2: tuple[type[Message], ...] = (HashRequest, Hashes, HashReject)
+
 TRANSITIONS: dict[State, dict[type[Message], State]] = {
     FRESH: {**_PLAIN, **dict.fromkeys(_ANY_TIME, FRESH), Bitfield: TALKING},
     TALKING: {**_PLAIN, **dict.fromkeys(_ANY_TIME, TALKING), Bitfield: TALKING},
@@ -90,6 +97,13 @@ FAST_TRANSITIONS: dict[State, dict[type[Message], State]] = {
     FRESH: {**TRANSITIONS[FRESH], **_FAST, HaveAll: TALKING, HaveNone: TALKING},
     TALKING: {**TRANSITIONS[TALKING], **_FAST, HaveAll: TALKING},
 }
+
+
+@cache
+def transitions(*, fast: bool, v2: bool) -> dict[State, dict[type[Message], State]]:
+    """What may come when, by what both sides speak: BEP 6, BEP 52."""
+    tables = FAST_TRANSITIONS if fast else TRANSITIONS
+    return {state: {**table, **dict.fromkeys(_V2, state)} for state, table in tables.items()} if v2 else tables
 
 
 @attrs.define(eq=False)  # not frozen: one is made for each block, and frozen ones take twice as long to make
@@ -105,10 +119,10 @@ class _Expected:
 class Connection:
     """The reading half of the protocol. `pieces` is how many the torrent has, None while that is not known."""
 
-    def __init__(self, *, pieces: int | None, fast: bool, scratch: bytearray | None = None) -> None:
+    def __init__(self, *, pieces: int | None, fast: bool, v2: bool = False, scratch: bytearray | None = None) -> None:
         self._pieces = pieces
         self._state = FRESH
-        self._transitions: Final = FAST_TRANSITIONS if fast else TRANSITIONS
+        self._transitions: Final = transitions(fast=fast, v2=v2)
         self._fast = fast
         self._expected: dict[tuple[int, int], _Expected] = {}  # in the order in which they were asked for
         self._foreseen: list[_Expected] = []  # what the last `buffers()` handed out
@@ -325,4 +339,4 @@ class Connection:
             raise ProtocolError(f"a bad bitfield: {problem}") from None
 
 
-__all__ = ["FAST_TRANSITIONS", "TRANSITIONS", "Connection", "State"]
+__all__ = ["FAST_TRANSITIONS", "TRANSITIONS", "Connection", "State", "transitions"]

@@ -11,6 +11,7 @@ PROTOCOL = b"\x13BitTorrent protocol"
 
 # The reserved bits, counted as one big-endian integer of 64.
 FAST = 0x04  # BEP 6
+V2 = 0x10  # BEP 52, "upgrade path"
 EXTENDED = 0x10_0000  # BEP 10
 
 
@@ -32,6 +33,11 @@ class Handshake:
         """The extension protocol is offered (BEP 10)."""
         return bool(self.reserved & EXTENDED)
 
+    @property
+    def v2(self) -> bool:
+        """Who dials by the v1 info-hash of a hybrid takes the v2 one for an answer, too (BEP 52, "upgrade path")."""
+        return bool(self.reserved & V2)
+
     def __bytes__(self) -> bytes:
         return PROTOCOL + self.reserved.to_bytes(8) + self.info_hash + self.peer_id
 
@@ -41,6 +47,12 @@ def decode_handshake(data: bytes) -> Handshake:
     if not data.startswith(PROTOCOL) or len(data) != HANDSHAKE_LENGTH:
         raise ProtocolError("not a BitTorrent handshake")
     return Handshake(bytes(data[28:48]), bytes(data[48:68]), int.from_bytes(data[20:28]))
+
+
+def answer(theirs: Handshake, ours: Handshake, v2: bytes | None) -> Handshake:
+    """Ours for somebody who dialled: by the name they used, or by the v2 one, if they take that and there is one."""
+    upgraded = v2 if v2 is not None and theirs.v2 else theirs.info_hash
+    return attrs.evolve(ours, info_hash=upgraded)
 
 
 def may_be_handshake(data: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What peers say to each other, as values (BEP 3 "peer messages", BEP 6; BEP 10's envelope).
+"""What peers say to each other, as values (BEP 3 "peer messages", BEP 6, BEP 52; BEP 10's envelope).
 
 Numbers are unsigned 32-bit integers on the wire. `offset` and `length` are in bytes, `offset` from the start of the
 piece.
@@ -126,6 +126,47 @@ class Extended:
 
 
 @attrs.frozen
+class HashRequest:
+    """Ask for `length` nodes of a layer of a file's hash tree, and what proves them (message 21, BEP 52).
+
+    `base` is the layer's height above the leaves, `index` the first node wanted, a multiple of the length, which is a
+    power of two. `proofs` counts the layers above the base from which to send an uncle, the one that the answer
+    itself makes up (all but one of those over its own nodes) included.
+    """
+
+    root: bytes  # 32 bytes: which file
+    base: int
+    index: int
+    length: int
+    proofs: int
+
+    @property
+    def height(self) -> int:
+        """How far above the base the one node is that stands for all that are asked for."""
+        return (self.length - 1).bit_length()
+
+    @property
+    def uncles(self) -> int:
+        """How many nodes of proof come behind those of the base."""
+        return max(0, self.proofs - self.height + 1)
+
+
+@attrs.frozen
+class Hashes:
+    """The nodes asked for, and their uncles from the lowest to the highest, end to end (message 22, BEP 52)."""
+
+    request: HashRequest
+    digests: bytes = attrs.field(repr=False)
+
+
+@attrs.frozen
+class HashReject:
+    """I will not answer this request for hashes (message 23, BEP 52)."""
+
+    request: HashRequest
+
+
+@attrs.frozen
 class Unknown:
     """A message that we do not speak, skipped by its length in bytes (the number included)."""
 
@@ -151,5 +192,8 @@ Message: TypeAlias = (
     | Reject
     | AllowedFast
     | Extended
+    | HashRequest
+    | Hashes
+    | HashReject
     | Unknown
 )
