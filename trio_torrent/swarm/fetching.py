@@ -60,6 +60,10 @@ USELESS_SHARE = 1 / 16
 # others have their turn with the next event, or at the next tick.
 HUNGRY_AT_ONCE = 16
 
+# At the end nearly everyone is hungry and there is hardly anything left; those who have just brought something help
+# out in any case.
+HELPERS_AT_ONCE = 2
+
 # A suspect piece that comes from one peer alone must come within a minute, or four times the time that another would
 # take. Else a liar could hold it for ever, a block at a time.
 ALONE_SECONDS = 60.0
@@ -236,6 +240,8 @@ class Fetching:
 
     def fill_hungry(self, now: float, *, most: int = HUNGRY_AT_ONCE) -> None:
         """There may be something for those who could take more: for the one that has waited longest, first."""
+        if self.picker.is_endgame:
+            most = min(most, HELPERS_AT_ONCE)
         for peer in list(islice(self.hungry.values(), most)):
             if self.picker.is_full or self.is_limited(now):
                 return

@@ -168,13 +168,18 @@ class Picker:
         None as long as there is something else to ask for, but for what a reader has waited for too long, or what
         holds up too much.
         """
-        if not self._open and not len(self.availability):
+        if self.is_endgame:
             return self._copies.pick(helper, room)
         late = [piece for piece, when in self._urgent.items() if now - when > URGENT_SECONDS]
         if self._is_held_up and not self._open:
             oldest = islice(self._partials.values(), MOST_LATE)
             late += [partial.piece for partial in oldest if now - partial.begun > HELD_UP_SECONDS]
         return self._copies.pick_from(late, helper, room) if late else []
+
+    @property
+    def is_endgame(self) -> bool:
+        """Every block that is wanted has been asked of somebody."""
+        return not self._open and not len(self.availability)
 
     @property
     def is_full(self) -> bool:
