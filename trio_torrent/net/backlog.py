@@ -11,8 +11,13 @@ from trio_torrent.wire.messages import Request
 
 from .throttle import Throttle
 
-# Blocks sent in one go: half a megabyte is enough for one hop to a thread not to show, and bounds a peer's memory.
+# Blocks sent in one go, at most: half a megabyte is enough for one hop to a thread not to show, and bounds a peer's
+# memory. What is being sent cannot be taken back, so a slow peer is sent less at once: as long as a batch takes more
+# than `SLOW_SECONDS` the next is half as long, and where it takes less than `QUICK_SECONDS` it is twice as long.
 BATCH = 32
+FIRST_BATCH = 8
+SLOW_SECONDS = 0.5
+QUICK_SECONDS = 0.125
 
 
 class Backlog:
@@ -22,6 +27,7 @@ class Backlog:
         self._throttle = throttle
         self._wake = wake
         self._requests: dict[Request, None] = {}
+        self._batch = FIRST_BATCH
         self._granted = 0  # bytes that may be sent; of no matter where there is no limit
 
     def add(self, requests: Iterable[Request]) -> None:
@@ -47,6 +53,13 @@ class Backlog:
                 self._throttle.stand_in_line(self._on_turn)
         return batch
 
+    def sent(self, seconds: float) -> None:
+        """The last batch took so long."""
+        if seconds > SLOW_SECONDS:
+            self._batch = max(1, self._batch // 2)
+        elif seconds < QUICK_SECONDS:
+            self._batch = min(BATCH, self._batch * 2)
+
     def close(self) -> None:
         """Nothing will be sent any more."""
         self._throttle.leave(self._on_turn)
@@ -55,7 +68,7 @@ class Backlog:
     def _oldest(self, most: float) -> tuple[Request, ...]:
         """As many as are so many bytes; the last may be more than is left, so that there is always one."""
         batch = []
-        for request in islice(self._requests, BATCH):
+        for request in islice(self._requests, self._batch):
             if most <= 0:
                 break
             most -= PIECE_HEADER + request.length

@@ -33,6 +33,10 @@ ReadHashes = Callable[[], Awaitable[Hashes]]
 # refuse 2000 requests at once; a peer that lets more pile up does not read.
 MOST_UNSAID = 4096
 
+# A send that takes so long will not end: the other side reads nothing, but its keep-alives would keep it here, with its
+# slot and our memory (libtorrent's `peer_timeout`).
+STUCK_SECONDS = 120.0
+
 
 class PeerConnection:
     """The tasks of one peer, and what they are told to do."""
@@ -170,11 +174,21 @@ class PeerConnection:
             pass
         self._waiting = 0
         if batch:
-            await self._stream.send_all(encode_all(batch))
+            await self._send(encode_all(batch))
 
     async def _send_blocks(self, batch: tuple[Request, ...], inbox: trio.MemorySendChannel[Event]) -> None:
-        await self._stream.send_all(await self._read_blocks(batch))
+        blocks = await self._read_blocks(batch)
+        start = trio.current_time()
+        await self._send(blocks)
+        self._backlog.sent(trio.current_time() - start)
         await inbox.send(Served(self.id, batch))
+
+    async def _send(self, data: bytes | bytearray) -> None:
+        try:
+            with trio.fail_after(STUCK_SECONDS):
+                await self._stream.send_all(data)
+        except trio.TooSlowError:
+            raise PeerError("does not read what we send") from None
 
     async def _send_hashes(self, inbox: trio.MemorySendChannel[Event]) -> None:
         """One answer at a time, so that who does not read has no more than one in our memory. Blocks wait for what
@@ -182,7 +196,7 @@ class PeerConnection:
         """
         answer = encode(await self._hash_requests.popleft()())
         self._throttle.take(len(answer))
-        await self._stream.send_all(answer)
+        await self._send(answer)
         await inbox.send(HashesServed(self.id))
 
 

@@ -13,6 +13,7 @@ inbox while we still decide by what we knew. Hence:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
@@ -44,6 +45,10 @@ ENDGAME_WINDOW = 8
 # would ask for seconds ahead, and the last for nothing.
 BUDGET_BLOCKS = PIECE_BUDGET // BLOCK_SIZE
 
+# Nor is a peer asked for more than this many times its share of what is left: else the first of many peers would be
+# asked for all of a small torrent, and the others for copies.
+FAIR_SHARE = 2
+
 # A peer that unchokes us and refuses this often without sending a block in between wastes our time (libtorrent's
 # `max_rejects`).
 MOST_REJECTS = 50
@@ -64,9 +69,9 @@ HUNGRY_AT_ONCE = 16
 # out in any case.
 HELPERS_AT_ONCE = 2
 
-# A suspect piece that comes from one peer alone must come within a minute, or four times the time that another would
-# take. Else a liar could hold it for ever, a block at a time.
-ALONE_SECONDS = 60.0
+# A suspect piece that comes from one peer alone must come within this time (libtorrent's `piece_timeout`), or within
+# four times what another would take. Else a liar could hold it for ever, a block at a time.
+ALONE_SECONDS = 20.0
 ALONE_PATIENCE = 4
 
 
@@ -98,6 +103,7 @@ class Fetching:
         self.wasted = 0  # bytes that came and were of no use
         self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
         self._ticked = now
+        self._piece_blocks = -(-geometry.piece_length // BLOCK_SIZE)
         self._givers = 0  # peers that do not choke us; they share the memory for pieces in flight
 
     @property
@@ -116,8 +122,9 @@ class Fetching:
 
         Whether there may be more to ask it for.
         """
-        if peer.pieces.count:
+        if peer.pieces.count and not pieces.complete:
             return bool(sum([self.gained(peer, piece) for piece in pieces - peer.pieces]))
+        self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
         peer.pieces = pieces
         peer.counted_as_seed = pieces.complete
         self.picker.availability.joined(pieces)
@@ -263,7 +270,8 @@ class Fetching:
     def _window(self, peer: Peer) -> int:
         if peer.snubbed:
             return 1
-        fair = max(LEAST_WINDOW, BUDGET_BLOCKS // max(1, self._givers))
+        left = self.picker.lacking.count * self._piece_blocks
+        fair = max(LEAST_WINDOW, min(BUDGET_BLOCKS, FAIR_SHARE * left) // max(1, self._givers))
         wide = min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
         return max(LEAST_WINDOW, wide // URGENT_SHARE) if self.picker.has_urgent else wide
 
@@ -352,6 +360,9 @@ class Fetching:
         """The piece is wrong, and is wanted again. Returns who is convicted; `fill_hungry` is left to the caller."""
         failed = self.picker.failed(piece)
         self.wasted += failed.size
+        givers = frozenset(failed.givers.values())
+        for peer in [peer for peer in self.hungry.values() if peer.address in givers]:
+            self.hungry[peer.id] = self.hungry.pop(peer.id)  # somebody else should try it first
         return self._bans.wrong(piece, failed.givers, digests)
 
     def release(self, pieces: Iterable[int], good: frozenset[int], now: float) -> None:
@@ -441,6 +452,7 @@ class Fetching:
             if not peer.asked:
                 continue
             peer.waited += passed
+            peer.busy += passed
             if peer.waited > self._patience(peer, now):
                 peer.snubbed = True
                 self._withdraw(peer, list(peer.asked), now)
@@ -455,11 +467,13 @@ class Fetching:
         """Take a suspect piece from its only giver, if it takes too long and another would do better."""
         blocks = self._geometry.block_count(alone.piece)
         others = [
-            seconds_for(blocks, peer.pace(now))
+            seconds_for(blocks, peer.pace(now)) if peer.from_them.total else 0.0
             for peer in self._peers.values()
-            if peer is not giver and not peer.chokes_us and alone.piece in peer.pieces
+            if peer is not giver and not peer.chokes_us and not peer.snubbed and alone.piece in peer.pieces
         ]
-        if others and now - alone.begun > max(ALONE_SECONDS, ALONE_PATIENCE * min(others)):
+        limit = max(ALONE_SECONDS, ALONE_PATIENCE * min(others, default=math.inf))
+        elapsed = now - alone.begun
+        if elapsed > limit and elapsed * blocks > 2 * limit * len(alone.givers):  # and it is not nearly there
             giver.rests_until = now + REST_SECONDS
             self._abandon(giver, now)
 

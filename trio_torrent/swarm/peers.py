@@ -44,6 +44,7 @@ class Peer:
     we_choke: bool = True
     we_are_interested: bool = False  # they have a piece that we want and lack
 
+    handshakes: int = 0  # extended ones that it sent
     queue: int = USUAL_QUEUE  # requests that it keeps
 
     asks: int = 0  # how many `Ask`s it was sent
@@ -55,7 +56,8 @@ class Peer:
     allowed_fast: Bitfield | None = None  # what it gives although it chokes us (BEP 6); None: nothing
     suggested: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_SUGGESTED))  # what is easy for it (BEP 6)
     gives_runs: bool = False  # it is quickest with pieces in a row
-    waited: float = 0.0  # seconds in which it owed us blocks, since the last one
+    busy: float = 0.0  # seconds in which it owed us blocks
+    waited: float = 0.0  # the same since the last one
     cancelled: dict[tuple[int, int], int] = attrs.field(factory=dict)  # requests, and how many answers may still come
     last_heard: float = 0.0
     last_said: float = 0.0
@@ -67,8 +69,8 @@ class Peer:
     bad_requests: int = 0
 
     def pace(self, now: float) -> float:
-        """Bytes a second that it gives us: over the last seconds or since it came, whichever is more."""
-        average = self.from_them.total / max(1.0, now - self.joined)
+        """Bytes a second that it gives us: over the last seconds, or whenever it owed us some, whichever is more."""
+        average = self.from_them.total / max(1.0, self.busy)
         return max(self.from_them.rate(now), average)
 
     def cancel(self, keys: Iterable[tuple[int, int]]) -> None:

@@ -62,6 +62,9 @@ from .stall import Stall, why
 # Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
 KEEP_ALIVE_SECONDS = 100.0
 
+# A peer may say again what it can do (BEP 10), when something has changed. Reading it takes up to 4 ms.
+MOST_HANDSHAKES = 50
+
 # A peer that says nothing for so long is gone (libtorrent's `peer_timeout`).
 IDLE_SECONDS = 120.0
 
@@ -369,7 +372,8 @@ class Scheduler:
                 self._hashing.rejected(peer, message)
 
     def _on_extended(self, peer: Peer, message: wire.Extended) -> None:
-        if (theirs := decode_extended(message)) is not None:
+        peer.handshakes += 1
+        if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
             peer.queue = theirs.reqq or peer.queue
 
     def _judge(self, peer: Peer, now: float) -> None:

@@ -35,9 +35,12 @@ from .messages import (
     Unknown,
 )
 
-# The bitfield of 8 million pieces is 1 MiB, a block 16 KiB; libtorrent drops a peer that announces more, too. The
-# length comes from a stranger, so it is looked at before a byte is kept for it.
+# The lengths that a stranger may announce; they are looked at before a byte is kept for them. A bitfield may be long:
+# that of 8 million pieces is 1 MiB, libtorrent's limit for any message. Of the others an extension's handshake is the
+# longest that we read, a block has 16 KiB; anacrolix draws its line at 64 KiB, too. A message is in memory up to three
+# times while it is read, and all of it is copied for each chunk that comes, so the line matters.
 MAX_MESSAGE = 1 << 20
+MAX_OTHERS = 64 * 1024 + 2
 
 # Nodes of a hash tree in one message: those under a piece of 128 MiB. libtorrent takes no request for more.
 MOST_HASHES = 8192

@@ -31,7 +31,7 @@ import attrs
 from trio_torrent.bitfield import Bitfield as PieceSet
 from trio_torrent.errors import ProtocolError
 
-from .codec import MAX_MESSAGE, PIECE_HEADER, PIECE_NUMBER, decode, piece_header
+from .codec import MAX_MESSAGE, MAX_OTHERS, PIECE_HEADER, PIECE_NUMBER, decode, piece_header
 from .messages import (
     AllowedFast,
     Bitfield,
@@ -66,6 +66,9 @@ SCRATCH = 64 * 1024
 # Messages read in one go, some 100 bytes each as objects. Where blocks are foreseen, half a megabyte may come at once,
 # and a peer may fill it with four-byte keep-alives.
 MOST_AT_ONCE = 8192
+
+# One for all: four bytes must not cost an object each.
+_KEEP_ALIVE = KeepAlive()
 
 
 class State(enum.Enum):
@@ -264,7 +267,7 @@ class Connection:
                 break
             length = int.from_bytes(data[at : at + 4])
             if not length:
-                messages.append(KeepAlive())
+                messages.append(_KEEP_ALIVE)
                 at += 4
                 continue
             self._check_length(length)
@@ -277,8 +280,8 @@ class Connection:
         self._tail = data[at:]
 
     def _check_length(self, length: int) -> None:
-        longest_bitfield = 1 + ((self._pieces or 0) + 7) // 8
-        if length > max(MAX_MESSAGE, longest_bitfield):
+        longest_bitfield = MAX_MESSAGE if self._pieces is None else 1 + (self._pieces + 7) // 8
+        if length > max(MAX_OTHERS, longest_bitfield):
             raise ProtocolError(f"a message of {length} bytes")
 
     def _resume_block(self, data: bytes, at: int) -> bool:

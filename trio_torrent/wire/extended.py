@@ -16,7 +16,7 @@ from trio_torrent.errors import BencodeError
 from .messages import Extended
 
 HANDSHAKE_NUMBER = 0
-MAX_HANDSHAKE = 64 * 1024  # bytes; a few hundred in practice
+MAX_HANDSHAKE = 16 * 1024  # bytes; a few hundred in practice
 MAX_DEPTH = 32  # Transmission's limit for what peers send in bencode
 MAX_CLIENT = 64  # characters of a client's name that are worth keeping
 
