@@ -37,6 +37,13 @@ class FakePeer:
         self._waiting += self._connection.receive(early)
         return theirs
 
+    async def greet(self) -> Handshake:
+        """Say ours first, as the one who dialled."""
+        await self.stream.send_all(bytes(self.ours))
+        theirs, early = await receive_handshake(self.stream)
+        self._waiting += self._connection.receive(early)
+        return theirs
+
     async def say(self, *messages: wire.Message) -> None:
         """Say these."""
         await self.stream.send_all(encode_all(messages))

@@ -23,10 +23,11 @@ from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
 from trio_torrent.disk.workers import Workers
-from trio_torrent.errors import PeerError, ProtocolError, TrackerError
+from trio_torrent.errors import PeerError, TrackerError
 from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
-from trio_torrent.net.handshaking import receive_handshake
+from trio_torrent.net.listen import Reception, Welcome
+from trio_torrent.net.places import Places
 from trio_torrent.net.reach import Family, Local
 
 T = TypeVar("T")
@@ -137,6 +138,8 @@ class Network:
         self._listeners: dict[Address, tuple[Host, Handler]] = {}
         self._black_holes: set[Address] = set()
         self.dialled: list[tuple[float, Address]] = []
+        self.most_hanging = 0  # attempts in black holes, at once
+        self._hanging = 0
 
     def listen(self, host: Host, handler: Handler) -> None:
         """Whoever connects to the host's address is handed to `handler`, in a task of its own."""
@@ -152,8 +155,7 @@ class Network:
         async def connect(address: Address) -> trio.abc.Stream:
             self.dialled.append((trio.current_time(), address))
             if address in self._black_holes:
-                await trio.sleep(15)
-                raise PeerError("timed out")
+                await self._hang()
             await trio.sleep(self._delay * 2)
             if address not in self._listeners:
                 raise PeerError("connection refused")
@@ -163,6 +165,15 @@ class Network:
             return LinkStream(there, back)
 
         return connect
+
+    async def _hang(self) -> None:
+        self._hanging += 1
+        self.most_hanging = max(self.most_hanging, self._hanging)
+        try:
+            await trio.sleep(15)
+        finally:
+            self._hanging -= 1
+        raise PeerError("timed out")
 
 
 class InlineWorkers(Workers):
@@ -206,8 +217,9 @@ def join(
     peers: list[Address] | None = None,
     settings: Settings | None = None,
     seed: int = 0,
+    places: Places | None = None,
 ) -> Node:
-    """Start a torrent of ours on this host."""
+    """Start a torrent of ours on this host, with places of its own or with those of its client."""
     boundary = Boundary()
     random = Random(f"{host.address} {seed}")
     settings = settings or Settings(trackers=False)
@@ -221,21 +233,14 @@ def join(
         port=host.address.port,
         boundary=boundary,
         random=random,
+        places=places or Places(),
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     torrent = Torrent(metainfo, save_path, shared, peers or [])
 
-    async def receive(stream: trio.abc.Stream, address: Address) -> None:
-        try:
-            with trio.fail_after(10):
-                theirs, early = await receive_handshake(stream)
-            welcome = torrent.welcome()
-            if welcome is None or theirs.info_hash not in metainfo.info_hashes.all_wire:
-                raise PeerError("not here")
-            await welcome(stream, address, theirs, early)
-        except (trio.TooSlowError, PeerError, ProtocolError, trio.BrokenResourceError):
-            await trio.aclose_forcefully(stream)
+    def find(info_hash: bytes) -> Welcome | None:
+        return torrent.welcome() if info_hash in metainfo.info_hashes.all_wire else None
 
-    network.listen(host, receive)
+    network.listen(host, Reception(find, boundary).receive)
     nursery.start_soon(torrent.run)
     return Node(host, torrent, boundary)

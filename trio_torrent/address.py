@@ -5,11 +5,15 @@ from __future__ import annotations
 import ipaddress
 import struct
 from collections.abc import Iterable
+from functools import lru_cache
 
 import attrs
 
 COMPACT_IPV4 = 6  # bytes: 4 of address, 2 of port
 COMPACT_IPV6 = 18  # bytes: 16 of address, 2 of port
+
+SITE_BITS = 64  # of an IPv6 address: what a provider gives to one line at the least (RFC 6177)
+MOST_REMEMBERED = 4096  # hosts, so that reading the same ones again costs nothing; more than one torrent knows
 
 
 @attrs.frozen(order=True)
@@ -56,3 +60,42 @@ def pack(addresses: Iterable[Address]) -> tuple[bytes, bytes]:
         host = ipaddress.ip_address(address.host)
         (ipv4 if host.version == 4 else ipv6).extend(host.packed + struct.pack(">H", address.port))
     return bytes(ipv4), bytes(ipv6)
+
+
+@lru_cache(MOST_REMEMBERED)
+def ip_of(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The host as a number, IPv4 even where it is written inside IPv6 (`::ffff:192.0.2.1`); None for a name."""
+    try:
+        ip = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    return (ip.ipv4_mapped or ip) if isinstance(ip, ipaddress.IPv6Address) else ip
+
+
+def plain(address: Address) -> Address:
+    """The address in its one spelling: IPv4 is not written inside IPv6."""
+    ip = ip_of(address.host)
+    return address if ip is None or str(ip) == address.host else Address(str(ip), address.port)
+
+
+def is_local(host: str) -> bool:
+    """On this machine or in its own networks; names are taken to be elsewhere."""
+    ip = ip_of(host)
+    return ip is not None and not ip.is_global
+
+
+def is_peer(address: Address) -> bool:
+    """Whether one peer can listen there: not port 0, and no address that means nobody or many."""
+    ip = ip_of(address.host)
+    if not 0 < address.port < 65536 or ip is None:
+        return 0 < address.port < 65536 and bool(address.host)
+    reserved = ip.version == 4 and (ip.packed[0] == 0 or ip.packed[0] >= 240)  # "this network", class E, broadcast
+    return not (ip.is_multicast or ip.is_unspecified or reserved)
+
+
+def site(host: str) -> str:
+    """What one household or machine has of its own: an IPv4 address, or a /64 of IPv6; a name stands for itself."""
+    ip = ip_of(host)
+    if ip is None or ip.version == 4:
+        return host if ip is None else str(ip)
+    return ip.packed[: SITE_BITS // 8].hex(":", 2)

@@ -29,6 +29,10 @@ class PeerError(TorrentError):
     """A peer could not be reached, or went away."""
 
 
+class ShortageError(PeerError):
+    """We have no descriptor or no place for a connection; the peer has nothing to do with it."""
+
+
 class TrackerError(TorrentError):
     """A tracker did not answer, or answered with a failure."""
 

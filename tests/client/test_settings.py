@@ -25,6 +25,7 @@ def test_the_defaults_make_sense():
         ("port", -1, "port must be from 0 to 65535, not -1"),
         ("port", 65536, "port must be from 0 to 65535, not 65536"),
         ("connections", 0, "connections must be at least 1, not 0"),
+        ("connections_in_all", 0, "connections_in_all must be at least 1, not 0"),
         ("upload_slots", 0, "upload_slots must be at least 1, not 0"),
         ("limit_down", 0, "limit_down must be at least 1, not 0"),
         ("limit_up", -1, "limit_up must be at least 1, not -1"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,13 @@ from trio_torrent.client.events import DialRefused, FileDone, PeerGone, TorrentE
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.status import State
-from trio_torrent.errors import StorageError
+from trio_torrent.errors import ShortageError, StorageError
+from trio_torrent.net.dial import Connect
+from trio_torrent.net.places import Places
+from trio_torrent.swarm.shares import Budget
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode
+from trio_torrent.wire.handshake import Handshake
 
 PAYLOAD = random_bytes(5 * 32768 + 1000)
 METAINFO = single(PAYLOAD)
@@ -355,10 +360,136 @@ async def test_no_more_than_thirty_dials_hang_at_once(tmp_path: Path, autojump_c
         for hole in holes:
             network.swallow(hole)
         node.torrent.add_peers(holes)
-        await trio.sleep(14)
+        await trio.sleep(0.9)
         assert len(network.dialled) == 30
-        await trio.sleep(10)
-        assert len(network.dialled) == 40
+        await trio.sleep(1)
+        assert {to for _, to in network.dialled} == set(holes)
+        await trio.sleep(100)
+        assert network.most_hanging == 30
+
+
+async def test_two_hundred_black_holes_in_front_of_a_good_peer(tmp_path: Path, autojump_clock: trio.testing.MockClock):
+    async with swarm(tmp_path) as (node, _, network):
+        holes = [Address(f"10.9.{number}.9", 6881) for number in range(200)]
+        for hole in holes:
+            network.swallow(hole)
+        network.listen(Host(address(0)), handler(METAINFO, PAYLOAD, honest))
+        node.torrent.add_peers([*holes, address(0)])
+        await complete(node, tmp_path, seconds=8)
+
+
+async def test_fifty_that_take_the_connection_and_say_nothing(tmp_path: Path, autojump_clock: trio.testing.MockClock):
+    """Nor do they close it: a client that insists on encryption does so, and waits for more."""
+
+    async def mute(stream: trio.abc.Stream, address: Address) -> None:
+        async with stream:
+            await trio.sleep_forever()
+
+    async with swarm(tmp_path) as (node, _, network):
+        mutes = [Address(f"10.9.{number}.9", 6881) for number in range(50)]
+        for one in mutes:
+            network.listen(Host(one), mute)
+        network.listen(Host(address(0)), handler(METAINFO, PAYLOAD, honest))
+        node.torrent.add_peers([*mutes, address(0)])
+        await complete(node, tmp_path, seconds=4)
+
+
+async def test_fifty_from_one_host_that_come_and_say_nothing(tmp_path: Path, autojump_clock: trio.testing.MockClock):
+    """A seed that comes after them is welcome all the same."""
+    async with swarm(tmp_path) as (node, events, network), trio.open_nursery() as nursery:
+        await trio.sleep(1)
+        for number in range(50):
+            script = partial(visit, network, Host(Address("10.6.6.6", 10_000 + number)), silent, f"-MUTE{number:02}-")
+            nursery.start_soon(script)
+        await trio.sleep(1)
+        assert node.torrent.status.peers == 50
+        nursery.start_soon(visit, network, Host(address(0)), honest, "-SEED00-")
+        await complete(node, tmp_path, seconds=2)
+        assert "made place for another" in gone(events)
+        nursery.cancel_scope.cancel()
+
+
+async def test_torrents_of_one_client_share_its_places(tmp_path: Path, autojump_clock: trio.testing.MockClock):
+    """The first one takes them all, and gives half of them back when there is a second one."""
+    other = single(random_bytes(100_000, seed=2), name="other.bin")
+    async with trio.open_nursery() as nursery:
+        network, places = Network(nursery), Places(Budget(connections=20, attempts=5, looks=2))
+        nodes = []
+        for metainfo, tens in ((METAINFO, 1), (other, 2)):
+            peers = [Address(f"10.0.{tens}.{number}", 6881) for number in range(40)]
+            for number, peer in enumerate(peers):
+                network.listen(Host(peer), handler(metainfo, b"", silent, name=f"-FAKE{number:02}-".encode()))
+            host = Host(Address(f"10.0.0.{tens}", 6881))
+            nodes.append(join(network, nursery, host, metainfo, tmp_path / str(tens), peers=peers, places=places))
+            await trio.sleep(40)
+            if len(nodes) == 1:
+                assert nodes[0].torrent.status.peers == 20
+        counts = [node.torrent.status.peers for node in nodes]
+        nursery.cancel_scope.cancel()
+    assert counts == [10, 10]
+    assert all(node.boundary.unexpected == 0 for node in nodes)
+
+
+async def test_our_own_shortage_is_not_held_against_a_peer(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock, monkeypatch: pytest.MonkeyPatch
+):
+    """However often: it is tried again every few seconds."""
+    real = Network.connect_from
+
+    def short_of_descriptors(self: Network, host: Host) -> Connect:
+        connect, start = real(self, host), trio.current_time()
+
+        async def try_to(address: Address) -> trio.abc.Stream:
+            if trio.current_time() < start + 60:
+                raise ShortageError("too many open files")
+            return await connect(address)
+
+        return try_to
+
+    monkeypatch.setattr(Network, "connect_from", short_of_descriptors)
+    async with swarm(tmp_path, honest) as (node, events, _):
+        await complete(node, tmp_path, seconds=70)
+        refused = [event.reason for event in events if isinstance(event, DialRefused)]
+        assert set(refused) == {"too many open files"}
+        assert 8 <= len(refused) <= 12
+
+
+async def visit(network: Network, host: Host, script: Script, name: str) -> None:
+    """Dial our torrent, shake hands, and follow the script."""
+    async with await network.connect_from(host)(US) as stream:
+        peer = FakePeer(stream, METAINFO, PAYLOAD, name=name.encode(), fast=False)
+        try:
+            await peer.greet()
+            await script(peer)
+        except (trio.BrokenResourceError, EOFError):
+            pass  # shown out, as may be
+
+
+async def test_a_thousand_that_dribble_their_handshake(tmp_path: Path, autojump_clock: trio.testing.MockClock):
+    """A byte in five seconds, each. They are shown out after ten, or when others come, who are let in at once."""
+    left: list[float] = []
+
+    async def dribbles(host: Host) -> None:
+        async with await network.connect_from(host)(US) as stream:
+            start = trio.current_time()
+            try:
+                for byte in bytes(Handshake(METAINFO.info_hashes.wire, b"-SLOW00-............")):
+                    await stream.send_all(bytes([byte]))
+                    await trio.sleep(5)
+            except trio.BrokenResourceError:
+                left.append(trio.current_time() - start)
+
+    async with swarm(tmp_path) as (node, _, network), trio.open_nursery() as nursery:
+        await trio.sleep(1)
+        for number in range(1000):
+            nursery.start_soon(dribbles, Host(Address(f"10.7.{number >> 8}.{number & 255}", 9)))
+        await trio.sleep(1)
+        nursery.start_soon(visit, network, Host(address(0)), honest, "-SEED00-")
+        await complete(node, tmp_path, seconds=1)
+        await trio.sleep(20)
+        assert len(left) == 1000
+        assert max(left) <= 10 + 5, "it notices at its next byte"
+        nursery.cancel_scope.cancel()
 
 
 async def test_an_address_that_fails_rests_longer_each_time_and_is_given_up(

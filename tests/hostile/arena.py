@@ -160,7 +160,10 @@ class Arena:
         peer = self._villain(await self._network.connect_from(Host(address))(US), dialled=False)
         peer.ours = attrs.evolve(peer.ours, peer_id=b"-AGAIN--".ljust(20, b"-"))
         async with peer.stream:
-            await peer.greet()
+            try:
+                await peer.greet()
+            except EOFError:
+                return False  # the door is shut
             await peer.listen_for(1)
             return not any(reason == "banned" for _, reason in self.played.gone[before:])
 

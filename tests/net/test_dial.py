@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from trio_torrent.address import Address
-from trio_torrent.errors import PeerError
+from trio_torrent.errors import PeerError, ShortageError
 from trio_torrent.net.dial import CONNECT_SECONDS, dial, in_words
 
 LOCALHOST = "127.0.0.1"
@@ -95,6 +95,17 @@ async def test_several_addresses_of_one_host_that_all_fail(monkeypatch: pytest.M
 
     monkeypatch.setattr(trio, "open_tcp_stream", fails)
     assert await reason(Address("somewhere.example", 1)) == "connection refused"
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.ECONNREFUSED])
+async def test_our_own_shortage_is_told_apart(number: int, monkeypatch: pytest.MonkeyPatch):
+    async def fails(*args: object, **options: object) -> trio.SocketStream:
+        raise OSError("all attempts to connect to 192.0.2.1:1 failed") from OSError(number, "x")
+
+    monkeypatch.setattr(trio, "open_tcp_stream", fails)
+    with pytest.raises(PeerError) as error:
+        await dial(Address("192.0.2.1", 1))
+    assert isinstance(error.value, ShortageError) == (number != errno.ECONNREFUSED)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import socket
 from collections.abc import AsyncIterator
@@ -16,7 +17,15 @@ import trio.testing
 from trio_torrent.address import Address
 from trio_torrent.net import listen as module
 from trio_torrent.net.boundary import Boundary
-from trio_torrent.net.listen import BREATHER_SECONDS, Reception, Welcome, open_listeners, port_of
+from trio_torrent.net.listen import (
+    BREATHER_SECONDS,
+    COMPLAINT_SECONDS,
+    Reception,
+    Welcome,
+    open_listeners,
+    own_addresses,
+    port_of,
+)
 from trio_torrent.wire.handshake import Handshake
 
 LOCALHOST = "127.0.0.1"
@@ -67,9 +76,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(*, interface: str | None = LOCALHOST) -> AsyncIterator[House]:
+async def open_house(*, interface: str | None = LOCALHOST, pending: int = 256) -> AsyncIterator[House]:
     house = House()
-    reception = Reception(house.find, house.boundary)
+    reception = Reception(house.find, house.boundary, pending=pending)
     house.listeners = await open_listeners(0, interface=interface)
     async with trio.open_nursery() as nursery:
         for listener in house.listeners:
@@ -149,18 +158,74 @@ async def test_silence(monkeypatch: pytest.MonkeyPatch):
     assert house.boundary.unexpected == 0
 
 
-async def test_too_many_who_say_nothing(monkeypatch: pytest.MonkeyPatch):
-    """The next one is shown out at once, and those who wait are not."""
-    monkeypatch.setattr(module, "MOST_PENDING", 2)
-    async with open_house() as house, await house.visit() as one, await house.visit() as two:
+async def test_too_many_who_say_nothing():
+    """Who has had the most time to say something makes room for the next one."""
+    async with open_house(pending=2) as house, await house.visit() as one, await house.visit() as two:
+        await trio.testing.wait_all_tasks_blocked(0.01)
         async with await house.visit() as three:
+            assert await is_shown_out(one)
+            await two.send_all(bytes(THEIRS))
+            await (await house.guests.receive()).stream.aclose()
+            await three.send_all(b"garbage")
             assert await is_shown_out(three)
-        await one.send_all(bytes(THEIRS))
-        await (await house.guests.receive()).stream.aclose()
-        await two.send_all(b"garbage")
-        assert await is_shown_out(two)
         for _ in range(3):
             assert await house.takes_guests()
+    assert house.boundary.unexpected == 0
+
+
+async def test_a_flood_from_one_host_shows_out_its_own(autojump_clock: trio.testing.MockClock):
+    house = House()
+    reception = Reception(house.find, house.boundary, pending=10)
+    async with trio.open_nursery() as nursery:
+        patient, ours = trio.testing.memory_stream_pair()
+        nursery.start_soon(reception.receive, ours, Address("9.9.9.9", 1))
+        await trio.testing.wait_all_tasks_blocked()
+        flood = [trio.testing.memory_stream_pair() for _ in range(100)]
+        for number, (_, end) in enumerate(flood):
+            nursery.start_soon(reception.receive, end, Address("6.6.6.6", number))
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(9)
+        await patient.send_all(bytes(THEIRS))
+        guest = await house.guests.receive()
+        assert guest.address == Address("9.9.9.9", 1)
+        assert [await is_closed(theirs) for theirs, _ in flood] == [True] * 91 + [False] * 9
+        nursery.cancel_scope.cancel()
+    assert house.boundary.unexpected == 0
+
+
+async def test_those_who_wait_to_be_welcomed_are_no_more_than_the_hall_holds(
+    autojump_clock: trio.testing.MockClock,
+):
+    """A torrent takes its time while its files are checked, say."""
+    house = House()
+    house.arrivals, house.guests = trio.open_memory_channel[Guest](0)
+    reception = Reception(house.find, house.boundary, pending=2)
+    async with trio.open_nursery() as nursery:
+        visitors = []
+        for number in range(5):
+            theirs, ours = trio.testing.memory_stream_pair()
+            visitors.append(theirs)
+            nursery.start_soon(reception.receive, ours, Address("9.9.9.9", number))
+            await theirs.send_all(bytes(THEIRS))
+            await trio.testing.wait_all_tasks_blocked()
+        await trio.sleep(60)
+        assert [await is_closed(theirs) for theirs in visitors] == [True] * 3 + [False] * 2
+        assert {(await house.guests.receive()).address.port for _ in range(2)} == {3, 4}
+        await trio.sleep(60)
+        assert [await is_closed(theirs) for theirs in visitors] == [True] * 3 + [False] * 2
+    assert house.boundary.unexpected == 0
+
+
+@pytest.mark.parametrize("said", [b"", bytes(THEIRS)[:34], bytes(THEIRS)[:-1]])
+async def test_who_stalls_is_shown_out_after_ten_seconds(said: bytes, autojump_clock: trio.testing.MockClock):
+    house = House()
+    reception = Reception(house.find, house.boundary)
+    theirs, ours = trio.testing.memory_stream_pair()
+    await theirs.send_all(said)
+    start = trio.current_time()
+    await reception.receive(ours, Address("9.9.9.9", 1))
+    assert trio.current_time() - start == 10
+    assert await is_closed(theirs)
 
 
 async def test_what_nobody_foresaw_harms_only_the_one():
@@ -181,6 +246,15 @@ async def test_closing_the_house_shows_everyone_out():
         async with silent:
             assert await is_shown_out(silent)
         nursery.cancel_scope.cancel()
+
+
+async def is_closed(stream: trio.abc.Stream) -> bool:
+    """The other end is."""
+    try:
+        await stream.send_all(bytes(THEIRS)[:1])
+    except trio.BrokenResourceError:
+        return True
+    return False
 
 
 class Short(trio.abc.Listener[trio.SocketStream]):
@@ -211,6 +285,33 @@ async def test_without_descriptors_it_breathes_and_goes_on(autojump_clock: trio.
     assert breaths == [0, 1, 1, 2, 3, 3]
 
 
+async def test_without_descriptors_it_says_so_but_seldom(
+    autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
+):
+    listener = Short(*[errno.EMFILE] * round(2.5 * COMPLAINT_SECONDS / BREATHER_SECONDS))
+    house = House()
+    with trio.move_on_after(60):
+        await Reception(house.find, house.boundary).serve(listener)  # type: ignore[arg-type]  # not a real socket's
+    assert len(listener.times) == 101
+    assert (
+        caplog.record_tuples
+        == [("trio_torrent", logging.WARNING, "cannot take more connections now: Too many open files")] * 3
+    )
+
+
+async def test_without_descriptors_those_who_say_nothing_go(autojump_clock: trio.testing.MockClock):
+    house = House()
+    reception = Reception(house.find, house.boundary)
+    async with trio.open_nursery() as nursery:
+        theirs, ours = trio.testing.memory_stream_pair()
+        nursery.start_soon(reception.receive, ours, Address("9.9.9.9", 1))
+        await trio.testing.wait_all_tasks_blocked()
+        nursery.start_soon(reception.serve, Short(errno.EMFILE))  # type: ignore[arg-type]  # not a real socket's
+        with trio.fail_after(1):
+            assert await theirs.receive_some() == b""
+        nursery.cancel_scope.cancel()
+
+
 # -- ports -----------------------------------------------------------------------------------------------------------
 
 
@@ -224,6 +325,15 @@ async def test_ipv4_and_ipv6_share_one_port():
                 guest = await house.guests.receive()
                 assert guest.address.host == host
                 await guest.stream.aclose()
+
+
+async def test_where_we_would_reach_ourselves():
+    async with open_house() as house:
+        port = port_of(house.listeners)
+        assert own_addresses(house.listeners) == {Address(LOCALHOST, port)}
+    async with open_house(interface=None) as house:
+        port = port_of(house.listeners)
+        assert own_addresses(house.listeners) == {Address(LOCALHOST, port), Address("::1", port)}
 
 
 async def test_an_ipv6_port_that_is_taken_leaves_ipv4():
@@ -262,11 +372,3 @@ async def test_cancelled_in_between_nothing_stays_open(monkeypatch: pytest.Monke
         await open_listeners(0)
     assert scope.cancelled_caught
     assert [listener.socket.fileno() for listener in opened] == [-1]
-
-
-@pytest.mark.parametrize(
-    ("host", "plain"),
-    [("::ffff:192.0.2.1", "192.0.2.1"), ("192.0.2.1", "192.0.2.1"), ("2001:db8::1", "2001:db8::1"), ("::1", "::1")],
-)
-def test_an_ipv4_address_is_written_as_one(host: str, plain: str):
-    assert module._plain(host) == plain

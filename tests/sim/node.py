@@ -303,9 +303,9 @@ class Node:
                 self.store.keep(piece, offset, data[0])
             case do.Discard(piece):
                 self.store.discard(piece)
-            case do.Dial(address):
+            case do.Dial(address, seconds):
                 if self.habits.dials:
-                    self.world.dial(self, address)
+                    self.world.dial(self, address, seconds)
             case do.Finish():
                 self.finished = self.world.clock.now
                 self.world.finished(self)

@@ -16,7 +16,7 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.net.backlog import BATCH
-from trio_torrent.swarm.events import AddressesFound, Connected, DialFailed, Joined, PeerId
+from trio_torrent.swarm.events import AddressesFound, DialFailed, Failure, Joined, PeerId
 from trio_torrent.swarm.scheduler import Limits
 from trio_torrent.swarm.stall import Stall
 
@@ -105,14 +105,13 @@ class World:
 
     # -- who finds whom ----------------------------------------------------------------------------------------------
 
-    def dial(self, node: Node, address: Address) -> None:
-        """Two round trips: the connection, and the handshakes."""
+    def dial(self, node: Node, address: Address, seconds: float) -> None:
+        """Two round trips: the connection, and the handshakes. Nobody there is nobody for so many seconds."""
         other = self._listening.get(address)
         if other is None:
-            self._in(CONNECT_SECONDS, partial(node.post, DialFailed(address, "timed out")))
+            self._in(seconds, partial(node.post, DialFailed(address, "timed out", Failure.LATE)))
             return
         delay = node.host.delay + other.host.delay
-        self._in(2 * delay, partial(node.post, Connected(address)))
         self._in(3 * delay, partial(self._shake_hands, node, other, delay))
 
     def _shake_hands(self, node: Node, other: Node, delay: float) -> None:

@@ -1,6 +1,7 @@
 """Who is convicted, and who never is."""
 
-from trio_torrent.swarm.bans import MOST_SUSPICIONS, Bans
+from trio_torrent.address import Address
+from trio_torrent.swarm.bans import MOST_LIARS, MOST_SUSPICIONS, Bans
 
 from .making import BLOCK, address
 
@@ -61,3 +62,24 @@ def test_suspicions_are_bounded():
     assert bans.right(MOST_SUSPICIONS, RIGHT) == frozenset()
     bans.wrong(0, {0: OTHER, BLOCK: HONEST}, (b"wrong", b"right 1"))
     assert bans.right(0, RIGHT) == {LIAR, OTHER}
+
+
+def test_who_comes_back_from_a_public_host_that_lied_often_is_not_let_in():
+    """But those whom we dial there are judged by themselves."""
+    bans = Bans()
+    for number in range(MOST_LIARS):
+        assert not bans.refuses(Address("9.9.9.9", 1000))
+        liar = Address("9.9.9.9", number)
+        for _ in range(2):
+            bans.wrong(0, {0: liar}, (b"x",))
+        assert bans.refuses(liar)
+    assert bans.refuses(Address("9.9.9.9", 1000))
+    assert not bans.refuses(Address("9.9.9.8", 1000))
+    assert Address("9.9.9.9", 1000) not in bans.banned
+
+
+def test_on_a_local_network_each_is_judged_by_itself():
+    bans = Bans()
+    for number in range(10 * MOST_LIARS):
+        bans.wrong(0, {0: Address("127.0.0.1", number)}, (b"x",))
+    assert not bans.refuses(Address("127.0.0.1", 1000))

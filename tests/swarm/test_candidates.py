@@ -1,15 +1,32 @@
-"""Whom to dial, and when."""
+"""Whom to dial, when, and for how long."""
+
+from __future__ import annotations
 
 from random import Random
 
 import pytest
 
 from trio_torrent.address import Address
-from trio_torrent.swarm.candidates import MOST_FAILURES, MOST_HALF_OPEN, MOST_KNOWN, REST_SECONDS, Candidates
+from trio_torrent.swarm.candidates import (
+    ATTEMPTS_PER_PLACE,
+    GLANCE_SECONDS,
+    LOOK_SECONDS,
+    MOST_AT_ONCE,
+    MOST_HALF_OPEN,
+    MOST_LOOKS,
+    REST_SECONDS,
+    SHORTAGE_SECONDS,
+    Candidates,
+)
+from trio_torrent.swarm.events import Failure
+from trio_torrent.swarm.pool import MOST_FAILURES, USER
+from trio_torrent.swarm.priority import priority
 
 from .making import address
 
 FAR_FUTURE = 1e9
+MANY = 100  # free places
+PEX = "peers"
 
 
 def many(count: int) -> list[Address]:
@@ -18,145 +35,309 @@ def many(count: int) -> list[Address]:
 
 def having(*addresses: Address) -> Candidates:
     candidates = Candidates(Random(1))
-    candidates.add(addresses, frozenset())
+    for start in range(0, len(addresses), MOST_AT_ONCE):
+        candidates.add(addresses[start : start + MOST_AT_ONCE], PEX, frozenset())
     return candidates
+
+
+def dialled(candidates: Candidates, now: float, free: int = MANY) -> list[Address]:
+    return [attempt.address for attempt in candidates.next(now, free=free)]
+
+
+# -- once, and not again ---------------------------------------------------------------------------------------------
 
 
 def test_an_address_is_dialled_once():
     candidates = having(address(1))
-    assert candidates.next(0, room=10) == [address(1)]
-    assert candidates.next(0, room=10) == []
-    assert (candidates.half_open, candidates.busy, len(candidates)) == (1, 1, 1)
-    candidates.connected(address(1))
-    assert (candidates.half_open, candidates.busy) == (0, 1)
-    assert candidates.next(FAR_FUTURE, room=10) == []
+    assert dialled(candidates, 0) == [address(1)]
+    assert dialled(candidates, 0) == []
+    assert (candidates.trying, len(candidates)) == (1, 1)
+    candidates.joined(address(1))
+    assert candidates.trying == 0
+    assert dialled(candidates, FAR_FUTURE) == []
 
 
 def test_what_is_known_is_not_added_again():
     candidates = having(address(1), address(1))
     assert len(candidates) == 1
-    candidates.next(0, room=10)
-    candidates.add([address(1)], frozenset())
-    assert candidates.next(FAR_FUTURE, room=10) == []
+    dialled(candidates, 0)
+    candidates.add([address(1)], PEX, frozenset())
+    assert dialled(candidates, FAR_FUTURE) == []
 
 
 def test_the_banned_are_passed_over():
     candidates = Candidates(Random(1))
-    candidates.add([address(1), address(2)], {address(1)})
-    assert candidates.next(0, room=10) == [address(2)]
+    candidates.add([address(1), address(2)], PEX, {address(1)})
+    assert dialled(candidates, 0) == [address(2)]
 
 
-def test_no_more_than_so_many_are_known():
-    """Whoever is first in a flood of addresses is not decided by who sent it."""
-    candidates = having(*many(MOST_KNOWN + 500))
-    assert len(candidates) == MOST_KNOWN
-    candidates.add([address(9)], frozenset())
-    assert len(candidates) == MOST_KNOWN
-    assert candidates.next(0, room=3) != many(3)
+def test_who_came_by_himself_and_is_not_known_is_not_dialled():
+    candidates = having()
+    candidates.joined(address(1))
+    candidates.succeeded(address(1))
+    candidates.left(address(1), 0)
+    assert (len(candidates), dialled(candidates, FAR_FUTURE)) == (0, [])
 
 
-@pytest.mark.parametrize(("room", "dialled"), [(-5, 0), (0, 0), (1, 1), (7, 7), (1000, MOST_HALF_OPEN)])
-def test_room_and_half_open_are_the_limits(room: int, dialled: int):
-    assert len(having(*many(100)).next(0, room=room)) == dialled
+def test_who_came_by_himself_and_is_named_then_is_not_dialled_meanwhile():
+    candidates = having()
+    candidates.joined(address(1))
+    candidates.add([address(1)], PEX, frozenset())
+    assert dialled(candidates, 0) == []
+    candidates.left(address(1), 0)
+    assert dialled(candidates, REST_SECONDS) == [address(1)]
+
+
+def test_who_came_by_himself_from_where_he_listens_is_not_dialled_meanwhile():
+    candidates = having(address(1))
+    candidates.joined(address(1))
+    assert dialled(candidates, 0) == []
+    candidates.left(address(1), 0)
+    assert dialled(candidates, REST_SECONDS - 1) == []
+    assert dialled(candidates, REST_SECONDS) == [address(1)]
+
+
+def test_who_came_by_himself_while_we_dialled_is_not_dialled_again():
+    """The dial that is still on its way comes to nothing, or joins as well and is told to go; he is there all the
+    same.
+    """
+    candidates = having(address(1))
+    dialled(candidates, 0)
+    candidates.joined(address(1))
+    candidates.failed(address(1), 1, Failure.REFUSED)
+    assert dialled(candidates, FAR_FUTURE) == []
+    candidates.joined(address(1))
+    candidates.left(address(1), 2)
+    assert dialled(candidates, FAR_FUTURE) == []
+    candidates.left(address(1), FAR_FUTURE)
+    assert dialled(candidates, 2 * FAR_FUTURE) == [address(1)]
+
+
+# -- how many --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("free", "count"),
+    [(-5, 0), (0, 0), (1, ATTEMPTS_PER_PLACE), (7, 7 * ATTEMPTS_PER_PLACE), (1000, MOST_HALF_OPEN)],
+)
+def test_free_places_and_half_open_are_the_limits(free: int, count: int):
+    assert len(dialled(having(*many(100)), 0, free)) == count
 
 
 def test_an_answer_makes_room_for_another_dial():
     candidates = having(*many(100))
-    first = candidates.next(0, room=100)
-    assert candidates.next(0, room=100) == []
-    candidates.connected(first[0])
-    candidates.failed(first[1], 0)
-    assert len(candidates.next(0, room=100)) == 2
+    first = dialled(candidates, 0)
+    assert dialled(candidates, 0) == []
+    candidates.joined(first[0])
+    candidates.failed(first[1], 0, Failure.REFUSED)
+    assert len(dialled(candidates, 0)) == 2
+
+
+def test_of_what_a_stranger_names_at_once_only_so_much_is_looked_at():
+    """The user may name as many as he likes."""
+    for source, known in ((PEX, MOST_AT_ONCE), (USER, MOST_AT_ONCE + 100)):
+        candidates = Candidates(Random(1))
+        candidates.add(many(MOST_AT_ONCE + 100), source, frozenset())
+        assert len(candidates) == known
+
+
+# -- how long --------------------------------------------------------------------------------------------------------
+
+
+def test_who_is_alone_gets_time():
+    (attempt,) = having(address(1)).next(0, free=MANY)
+    assert attempt.seconds == LOOK_SECONDS
+
+
+def test_while_others_wait_it_is_a_glance():
+    attempts = having(*many(MOST_HALF_OPEN + 1)).next(0, free=MANY)
+    assert {attempt.seconds for attempt in attempts} == {GLANCE_SECONDS}
+
+
+def test_looks_leave_room_for_glances():
+    candidates = having(*many(MOST_HALF_OPEN))
+    seconds = [attempt.seconds for attempt in candidates.next(0, free=MANY)]
+    assert seconds.count(LOOK_SECONDS) == MOST_LOOKS
+    assert seconds.count(GLANCE_SECONDS) == MOST_HALF_OPEN - MOST_LOOKS
+
+
+def test_who_missed_the_glance_gets_a_look_when_everyone_has_had_theirs():
+    addresses = many(MOST_HALF_OPEN + 5)
+    candidates = having(*addresses)
+    first = dialled(candidates, 0)
+    for one in first:
+        candidates.failed(one, GLANCE_SECONDS, Failure.LATE)
+    second = candidates.next(GLANCE_SECONDS, free=MANY)
+    assert {attempt.address for attempt in second[:5]} == set(addresses) - set(first)
+    assert {attempt.seconds for attempt in second[5:]} == {LOOK_SECONDS}
+    assert candidates.trying == MOST_LOOKS + (0 if second[0].seconds == LOOK_SECONDS else 5)
+
+
+def black_holes(candidates: Candidates, seconds: float, *, since: float = 0.0) -> dict[Address, float]:
+    """Nobody answers for so long; when each was dialled first."""
+    first: dict[Address, float] = {}
+    ends: dict[Address, float] = {}
+    now = since
+    while now < since + seconds:
+        for one in [one for one, end in ends.items() if end <= now]:
+            del ends[one]
+            candidates.failed(one, now, Failure.LATE)
+        for attempt in candidates.next(now, free=MANY):
+            first.setdefault(attempt.address, now)
+            ends[attempt.address] = now + attempt.seconds
+        assert candidates.trying == len(ends) <= MOST_HALF_OPEN
+        now += 0.25
+    return first
+
+
+def test_whoever_is_behind_200_black_holes_is_reached_in_seconds():
+    first = black_holes(having(*many(201)), 30)
+    assert len(first) == 201
+    assert max(first.values()) <= 7 * GLANCE_SECONDS
+
+
+def test_the_hopeless_do_not_stand_in_the_way_of_a_newcomer():
+    """They have had their glances; now they get their looks, but not in all the places."""
+    candidates = having(*many(200))
+    black_holes(candidates, 12)
+    assert candidates.trying == MOST_LOOKS
+    candidates.add([address(1)], PEX, frozenset())
+    assert dialled(candidates, 12) == [address(1)]
+
+
+def test_a_glance_is_not_held_against_it_and_a_look_is():
+    candidates = having(*many(MOST_HALF_OPEN + 1))
+    one = dialled(candidates, 0)[0]
+    candidates.failed(one, 1, Failure.LATE)
+    known = candidates._pool.get(one)
+    assert known is not None
+    assert (known.failures, known.hurried) == (0, True)
+    for other in candidates._trying.copy():
+        candidates.failed(other, 1, Failure.REFUSED)
+    assert one in dialled(candidates, 1)
+    candidates.failed(one, 16, Failure.LATE)
+    assert known.failures == 1
+
+
+# -- failures --------------------------------------------------------------------------------------------------------
 
 
 def test_failures_make_it_rest_longer_and_then_for_good():
     candidates, now = having(address(1)), 0.0
     for failures in range(1, MOST_FAILURES):
-        assert candidates.next(now, room=1) == [address(1)]
-        candidates.failed(address(1), now)
-        assert candidates.next(now + REST_SECONDS * failures - 0.1, room=1) == []
+        assert dialled(candidates, now) == [address(1)]
+        candidates.failed(address(1), now, Failure.REFUSED)
+        assert dialled(candidates, now + REST_SECONDS * failures - 1) == []
         now += REST_SECONDS * failures
-    assert candidates.next(now, room=1) == [address(1)]
-    candidates.failed(address(1), now)
-    assert candidates.next(FAR_FUTURE, room=1) == []
-    assert (candidates.busy, len(candidates)) == (0, 1), "still known, so that it is not added again"
+    assert dialled(candidates, now) == [address(1)]
+    candidates.failed(address(1), now, Failure.REFUSED)
+    assert dialled(candidates, FAR_FUTURE) == []
+    assert (candidates.trying, len(candidates)) == (0, 1), "still known, so that it is not added again"
 
 
 def test_success_wipes_the_slate():
     candidates, now = having(address(1)), 0.0
     for _ in range(10):
-        assert candidates.next(now, room=1) == [address(1)]
-        candidates.connected(address(1))
+        assert dialled(candidates, now) == [address(1)]
+        candidates.joined(address(1))
         candidates.succeeded(address(1))
-        candidates.failed(address(1), now)
+        candidates.left(address(1), now)
         now += REST_SECONDS
 
 
-def test_for_good_is_for_good():
-    candidates = having(address(1))
-    candidates.next(0, room=1)
-    candidates.failed(address(1), 0, for_good=True)
-    assert candidates.next(FAR_FUTURE, room=1) == []
-
-
-def test_who_came_by_himself_takes_room_and_is_not_dialled():
-    candidates = having()
-    candidates.arrived(address(1))
-    candidates.succeeded(address(1))
-    assert candidates.busy == 1
-    candidates.failed(address(1), 0)
-    assert (candidates.busy, len(candidates)) == (0, 0)
-    assert candidates.next(FAR_FUTURE, room=1) == []
-
-
-def test_who_came_by_himself_from_where_he_listens_is_not_dialled_meanwhile():
-    candidates = having(address(1))
-    candidates.arrived(address(1))
-    assert candidates.next(0, room=1) == []
-    candidates.failed(address(1), 0)
-    assert candidates.next(REST_SECONDS, room=1) == [address(1)]
-
-
-def test_who_came_by_himself_and_lied_is_not_dialled_afterwards():
-    candidates = having(address(1))
-    candidates.arrived(address(1))
-    candidates.failed(address(1), 0, for_good=True)
-    assert candidates.next(FAR_FUTURE, room=1) == []
-
-
-def given_up(*addresses: Address) -> Candidates:
-    candidates = having(*addresses)
-    now = 0.0
+def test_without_success_there_is_an_end():
+    candidates, now = having(address(1)), 0.0
     for _ in range(MOST_FAILURES):
-        for dialled in candidates.next(now, room=MOST_KNOWN):
-            candidates.failed(dialled, now)
-        while (more := candidates.next(now, room=MOST_KNOWN)) != []:
-            for dialled in more:
-                candidates.failed(dialled, now)
-        now += 1000
-    return candidates
+        assert dialled(candidates, now) == [address(1)]
+        candidates.joined(address(1))
+        candidates.left(address(1), now)
+        now += REST_SECONDS * MOST_FAILURES
+    assert dialled(candidates, FAR_FUTURE) == []
+
+
+def test_our_own_shortage_is_nobodys_fault_and_makes_us_pause():
+    candidates = having(address(1), address(2))
+    assert len(dialled(candidates, 0, free=1)) == 2
+    for _ in range(MOST_FAILURES + 1):
+        candidates.failed(address(1), 0, Failure.SHORTAGE)
+    candidates.failed(address(2), 0, Failure.SHORTAGE)
+    assert dialled(candidates, SHORTAGE_SECONDS - 0.1) == []
+    assert set(dialled(candidates, SHORTAGE_SECONDS)) == {address(1), address(2)}
+
+
+@pytest.mark.parametrize("how", ["dial", "peer"])
+def test_for_good_is_for_good(how: str):
+    candidates = having(address(1))
+    dialled(candidates, 0)
+    if how == "dial":
+        candidates.failed(address(1), 0, Failure.FOR_GOOD)
+    else:
+        candidates.joined(address(1))
+        candidates.left(address(1), 0, for_good=True)
+    candidates.add([address(1)], PEX, frozenset())
+    assert dialled(candidates, FAR_FUTURE) == []
 
 
 def test_named_again_a_given_up_address_gets_one_more_try():
     """It may have been our own line that was down."""
-    candidates = given_up(address(1))
-    assert candidates.next(FAR_FUTURE, room=10) == []
-    candidates.add([address(1)], frozenset())
-    assert candidates.next(FAR_FUTURE, room=10) == [address(1)]
-    candidates.failed(address(1), FAR_FUTURE)
-    assert candidates.next(2 * FAR_FUTURE, room=10) == []
+    candidates, now = having(address(1)), 0.0
+    for _ in range(MOST_FAILURES):
+        assert dialled(candidates, now) == [address(1)]
+        candidates.failed(address(1), now, Failure.REFUSED)
+        now += 1000
+    assert dialled(candidates, now) == []
+    candidates.add([address(1)], PEX, frozenset())
+    assert dialled(candidates, now) == [address(1)]
+    candidates.failed(address(1), now, Failure.REFUSED)
+    assert dialled(candidates, FAR_FUTURE) == []
 
 
-def test_what_is_no_use_for_good_gets_none():
+def test_whom_the_user_names_again_need_not_rest():
     candidates = having(address(1))
-    candidates.next(0, room=1)
-    candidates.failed(address(1), 0, for_good=True)
-    candidates.add([address(1)], frozenset())
-    assert candidates.next(FAR_FUTURE, room=10) == []
+    dialled(candidates, 0)
+    candidates.failed(address(1), 0, Failure.REFUSED)
+    candidates.add([address(1)], PEX, frozenset())
+    assert dialled(candidates, 1) == []
+    candidates.add([address(1)], USER, frozenset())
+    assert dialled(candidates, 1) == [address(1)]
 
 
-def test_the_given_up_make_room():
-    candidates = given_up(*many(MOST_KNOWN))
-    candidates.add([address(1)], frozenset())
-    assert candidates.next(0, room=10) == [address(1)]
-    assert len(candidates) == MOST_KNOWN
+# -- in which order --------------------------------------------------------------------------------------------------
+
+
+def test_whoever_is_first_is_not_decided_by_who_named_them():
+    assert dialled(having(*many(300)), 0, free=1) != many(300)[:ATTEMPTS_PER_PLACE]
+
+
+def test_where_we_know_our_address_the_order_is_canonical():
+    us = Address("123.213.32.10", 6881)
+    candidates = Candidates(Random(1), external=[us])
+    candidates.add(many(500), PEX, frozenset())
+    order = dialled(candidates, 0)
+    ranks = [priority(us, one) or 0 for one in order]
+    assert ranks == sorted((priority(us, one) or 0 for one in many(500)), reverse=True)[: len(ranks)]
+
+
+def test_whom_the_user_names_comes_first():
+    candidates = having(*many(300))
+    candidates.add([address(1)], USER, frozenset())
+    assert dialled(candidates, 0)[0] == address(1)
+
+
+def test_ipv4_and_ipv6_are_tried_by_turns():
+    sixes = [Address(f"2a00:{number:x}::1", 1) for number in range(300)]
+    candidates = having(*sixes, *many(15))
+    order = dialled(candidates, 0)
+    assert sum(":" in one.host for one in order) == MOST_HALF_OPEN // 2
+    assert [":" in one.host for one in order[:4]] in ([True, False] * 2, [False, True] * 2)
+
+
+def test_the_end_of_a_rest_is_noticed_though_others_are_added_and_leave():
+    candidates = having(address(1), address(2))
+    dialled(candidates, 0)
+    candidates.failed(address(1), 0, Failure.REFUSED)
+    candidates.joined(address(2))
+    for second in range(int(REST_SECONDS)):
+        assert dialled(candidates, second) == []
+    candidates.add([address(3)], PEX, frozenset())
+    assert set(dialled(candidates, REST_SECONDS)) == {address(1), address(3)}

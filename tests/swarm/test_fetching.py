@@ -649,6 +649,6 @@ def test_a_suspect_piece_is_taken_from_a_giver_that_trickles():
     swarm.fetching.tick(NOW + ALONE_SECONDS)
     assert not other.asked
     swarm.commands.take()
-    swarm.fetching.tick(NOW + ALONE_SECONDS + 1)
+    swarm.fetching.tick(NOW + 2 * ALONE_SECONDS)
     assert swarm.commands.of(Discard) == [Discard(1)]
     assert {piece for piece, _ in other.asked} == {1}

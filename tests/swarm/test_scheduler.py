@@ -8,14 +8,15 @@ from random import Random
 import attrs
 import pytest
 
+from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.swarm.admission import INACTIVE_SECONDS, MOST_FROM_A_SITE
 from trio_torrent.swarm.availability import HIGH, SKIP
-from trio_torrent.swarm.candidates import MOST_HALF_OPEN
+from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_HALF_OPEN
 from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Finish, Send, Serve, Unserve, Verify, Withdraw
 from trio_torrent.swarm.events import (
     AddressesFound,
     Awaited,
-    Connected,
     DialFailed,
     InOrder,
     Joined,
@@ -53,6 +54,7 @@ class Bench:
     scheduler: Scheduler
     now: float = NOW
     asks: Counter[int] = attrs.field(factory=Counter)  # by peer: an answer says how many it knew of
+    dialled: list[Address] = attrs.field(factory=list)
 
     def joins(
         self,
@@ -62,11 +64,12 @@ class Bench:
         incoming: bool = False,
         extended: bool = False,
         remote_id: bytes | None = None,
-        at: int | None = None,
+        at: int | Address | None = None,
+        crowded: bool = False,
     ) -> list[Command]:
-        where = address(number if at is None else at)
+        where = at if isinstance(at, Address) else address(number if at is None else at)
         name = remote_id or bytes([number]) * 20
-        return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended))
+        return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended, crowded=crowded))
 
     def says(self, number: int, *messages: wire.Message) -> list[Command]:
         return self.happens(Received(PeerId(number), messages, self.asks[number]))
@@ -74,6 +77,7 @@ class Bench:
     def happens(self, event) -> list[Command]:
         commands = list(self.scheduler.handle(event, self.now))
         self.asks.update(command.peer for command in commands if isinstance(command, Ask))
+        self.dialled += [command.address for command in commands if isinstance(command, Dial)]
         return commands
 
     def passes(self, seconds: float) -> list[Command]:
@@ -185,15 +189,102 @@ def test_the_connections_have_a_limit():
     bench = make(connections=2)
     bench.joins(1)
     bench.joins(2, incoming=True)
+    bench.says(1, EVERYTHING)
+    bench.says(2, EVERYTHING)
     assert drops(bench.joins(3, incoming=True)) == [(3, "too many connections")]
     bench.happens(Left(PeerId(1), "closed"))
     assert drops(bench.joins(4, incoming=True)) == []
+    assert bench.snapshot.peers == 2
+
+
+def test_where_there_is_no_room_the_useless_make_it():
+    bench = make(connections=3)
+    bench.joins(1)
+    bench.joins(2, incoming=True)
+    bench.joins(3, incoming=True)
+    bench.says(1, EVERYTHING)
+    assert drops(bench.joins(4, incoming=True)) == [(2, "made place for another")]
+    assert bench.says(2, EVERYTHING) == []
+    bench.says(4, EVERYTHING)
+    assert drops(bench.joins(5)) == [(3, "made place for another")]
+    bench.says(5, EVERYTHING)
+    assert drops(bench.joins(6)) == [(6, "too many connections")]
+
+
+def test_who_has_long_given_nothing_makes_room_for_a_higher_rank():
+    bench = make(connections=1)
+    bench.joins(1)
+    bench.says(1, EVERYTHING, wire.Unchoke())
+    rank = bench.scheduler._contacts._candidates.rank
+    higher = next(number for number in range(2, 99) if rank(address(number)) > rank(address(1)))
+    for _ in range(round(INACTIVE_SECONDS)):
+        assert drops(bench.joins(higher)) == [(higher, "too many connections")]
+        bench.passes(1)
+    lower = next(number for number in range(2, 99) if rank(address(number)) < rank(address(1)))
+    assert drops(bench.joins(lower)) == [(lower, "too many connections")]
+    assert drops(bench.joins(higher)) == [(1, "made place for another")]
+
+
+def test_who_gives_stays():
+    bench = make(connections=1)
+    bench.joins(1)
+    asked = [c.requests[0] for c in bench.says(1, EVERYTHING, wire.Unchoke()) if isinstance(c, Ask)]
+    rank = bench.scheduler._contacts._candidates.rank
+    higher = next(number for number in range(2, 99) if rank(address(number)) > rank(address(1)))
+    bench.passes(1)
+    bench.says(1, landed(asked[0]))
+    for _ in range(3):
+        bench.passes(29)
+        assert drops(bench.joins(higher)) == [(higher, "too many connections")]
+    bench.passes(3)
+    assert drops(bench.joins(higher)) == [(1, "made place for another")]
+
+
+def test_fifty_who_say_nothing_do_not_keep_a_seed_out():
+    bench = make()
+    for number in range(1, 51):
+        bench.joins(number, incoming=True)
+    assert drops(bench.joins(51, incoming=True)) == [(1, "made place for another")]
+    bench.says(51, EVERYTHING, wire.Unchoke())
+    for number in range(52, 152):
+        (one,) = drops(bench.joins(number, incoming=True))
+        assert one[0] == number - 50 + (number > 100)
+    assert PeerId(51) in bench.scheduler._peers
+
+
+def test_from_one_public_host_only_so_many_come_in():
+    bench = make()
+    for number in range(1, MOST_FROM_A_SITE + 1):
+        bench.joins(number, incoming=True, at=Address("9.9.9.9", 1000 + number))
+        bench.says(number, EVERYTHING)
+    commands = bench.joins(9, incoming=True, at=Address("9.9.9.9", 1009))
+    assert drops(commands) == [(9, "too many connections from its host")]
+    assert drops(bench.joins(10, at=Address("9.9.9.9", 6881))) == [], "one that we dialled"
+
+
+def test_in_a_crowded_client_a_newcomer_must_take_the_place_of_another():
+    bench = make()
+    bench.joins(1)
+    assert drops(bench.joins(2, incoming=True, crowded=True)) == [(1, "made place for another")]
+    bench.says(2, EVERYTHING)
+    assert drops(bench.joins(3, incoming=True, crowded=True)) == [(3, "too many connections")]
+
+
+def test_a_torrent_that_has_too_many_parts_with_the_least():
+    bench = make()
+    bench.joins(1)
+    bench.joins(2)
+    bench.says(1, EVERYTHING)
+    assert drops(bench.happens(Tick(crowded=True))) == [(2, "made place for another torrent")]
+    assert drops(bench.happens(Tick(crowded=True))) == [(1, "made place for another torrent")]
+    assert drops(bench.happens(Tick(crowded=True))) == []
 
 
 def test_nothing_is_said_to_who_was_dropped_or_has_left():
     bench = make(connections=1)
     bench.joins(1)
-    bench.joins(2)
+    bench.says(1, EVERYTHING)
+    assert drops(bench.joins(2)) == [(2, "too many connections")]
     assert bench.says(2, EVERYTHING, wire.Unchoke(), wire.Request(0, 0, 5)) == []
     assert bench.happens(Served(PeerId(2), (wire.Request(0, 0, 5),))) == []
     assert bench.happens(Left(PeerId(2), "gone")) == []
@@ -211,6 +302,8 @@ def test_liars_are_dropped_and_their_address_is_not_taken_again():
     commands = bench.happens(PieceFailed(4, (b"x",)))
     assert drops(commands) == [(1, "sent a wrong block"), (2, "sent a wrong block")]
     assert drops(bench.joins(3, at=1)) == [(3, "banned")]
+    assert bench.scheduler.refusal(address(1)) == "banned"
+    assert bench.scheduler.refusal(address(2)) is None
     assert bench.finds(1) == []
 
 
@@ -229,7 +322,6 @@ def test_requests_and_cancels_are_heard_in_the_order_in_which_they_were_said():
 def test_two_who_have_everything_part_for_good():
     bench = make(have=range(PIECES))
     bench.finds(1)
-    bench.happens(Connected(address(1)))
     bench.joins(1)
     assert drops(bench.says(1, EVERYTHING)) == [(1, "both have everything")]
     assert [command for command in bench.passes(100_000) if isinstance(command, Dial)] == []
@@ -308,14 +400,38 @@ def test_a_place_is_not_left_with_a_peer_whose_choke_was_on_its_way():
 # -- addresses and time ----------------------------------------------------------------------------------------------
 
 
-def test_addresses_are_dialled_at_once_as_far_as_there_is_room():
-    bench = make(connections=3)
+def test_who_came_in_and_tells_its_port_is_not_dialled_there_while_it_is_here():
+    bench = make()
     bench.joins(9, incoming=True)
-    first, second = bench.finds(1, 2, 3, 4)
-    assert isinstance(first, Dial)
-    assert isinstance(second, Dial)
-    (again,) = bench.happens(DialFailed(first.address, "refused"))
+    listens = Address(address(9).host, 51413)
+    bench.says(9, encode_extended(ExtendedHandshake(port=51413)))
+    assert bench.happens(AddressesFound((listens,), "test")) == []
+    dials = [c for c in bench.happens(Left(PeerId(9), "bored")) + bench.passes(61) if isinstance(c, Dial)]
+    assert [dial.address for dial in dials] == [listens]
+
+
+def test_addresses_are_dialled_at_once_as_far_as_there_is_room():
+    bench = make(connections=2)
+    bench.joins(99, incoming=True)
+    assert len(bench.finds(*range(1, 10))) == ATTEMPTS_PER_PLACE
+    (again,) = bench.happens(DialFailed(bench.dialled[0], "refused"))
     assert isinstance(again, Dial)
+    bench.joins(1, at=bench.dialled[1])
+    assert bench.happens(DialFailed(bench.dialled[2], "refused")) == [], "no more room"
+
+
+def test_those_who_come_in_leave_some_places_to_those_whom_we_choose():
+    bench = make(connections=10)
+    for number in range(1, 11):
+        bench.joins(number, incoming=True)
+        bench.says(number, EVERYTHING)
+    dials = [command.address for command in bench.finds(*range(100, 120)) if isinstance(command, Dial)]
+    assert len(dials) == 3 * ATTEMPTS_PER_PLACE
+    for number in (21, 22, 23):
+        ((gone, reason),) = drops(bench.joins(number, at=dials.pop()))
+        assert (gone <= 10, reason) == (True, "made place for another")
+        bench.says(number, EVERYTHING)
+    assert drops(bench.joins(24, at=dials.pop())) == [(24, "too many connections")]
 
 
 def test_only_so_many_dials_at_once():
@@ -323,17 +439,16 @@ def test_only_so_many_dials_at_once():
     commands = bench.finds(*range(1, 60))
     assert len(commands) == MOST_HALF_OPEN
     assert isinstance(commands[0], Dial)
-    assert len(bench.happens(Connected(commands[0].address))) == 1
+    assert len(bench.happens(DialFailed(commands[0].address, "refused"))) == 1
 
 
 def test_a_departed_peer_is_dialled_again_after_a_rest():
     bench = make()
     bench.finds(1)
-    bench.happens(Connected(address(1)))
     bench.joins(1)
     bench.happens(Left(PeerId(1), "closed"))
     assert bench.passes(59) == []
-    assert bench.passes(2) == [Dial(address(1))]
+    assert bench.passes(2) == [Dial(address(1), LOOK_SECONDS)]
 
 
 def test_something_is_said_before_two_minutes_are_over():
@@ -383,7 +498,6 @@ def test_why_nothing_comes():
     assert str(bench.snapshot.stall) == Stall.NO_PEERS
     bench.finds(1)
     assert str(bench.snapshot.stall) == Stall.CONNECTING
-    bench.happens(Connected(address(1)))
     bench.joins(1)
     assert str(bench.snapshot.stall) == Stall.NOBODY_HAS
     bench.says(1, EVERYTHING)

@@ -22,7 +22,6 @@ from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.swarm import commands as do
 from trio_torrent.swarm.events import (
     AddressesFound,
-    Connected,
     DialFailed,
     Event,
     Joined,
@@ -291,10 +290,13 @@ class World(RuleBasedStateMachine):
         self.now += seconds
         self.happen(Tick())
 
+    @rule()
+    def another_torrent_needs_a_place(self) -> None:
+        self.happen(Tick(crowded=True))
+
     @rule(slot=SLOTS)
     def hear_of(self, slot: int) -> None:
         self.happen(AddressesFound((ADDRESSES[slot],), "test"))
-        self.happen(Connected(ADDRESSES[slot]))
         self.happen(DialFailed(ADDRESSES[slot], "refused"))
 
     # -- what must hold ----------------------------------------------------------------------------------------------

@@ -56,6 +56,7 @@ class Network:
             port=self.port,
             interface=self.interface,
             connections=self.max_peers,
+            connections_in_all=max(self.max_peers, Settings().connections_in_all),
             trackers=self.trackers,
             limit_down=self.limit_down,
             limit_up=self.limit_up,

@@ -18,9 +18,12 @@ from trio_torrent.address import Address
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.descriptors import most_descriptors
 from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http
-from trio_torrent.net.listen import Reception, Welcome, open_listeners, port_of
+from trio_torrent.net.listen import Reception, Welcome, open_listeners, own_addresses, port_of
+from trio_torrent.net.places import Places
+from trio_torrent.swarm.shares import Budget
 
 from .buckets import Buckets
 from .metainfo import Metainfo
@@ -156,6 +159,7 @@ def _start(
     random: Random,
 ) -> Client:
     boundary = Boundary()
+    places = Places(Budget.within(most_descriptors(), settings.connections_in_all))
     shared = Shared(
         settings=settings,
         workers=workers,
@@ -166,10 +170,12 @@ def _start(
         port=port_of(listeners),
         boundary=boundary,
         random=random,
+        places=places,
+        own=own_addresses(listeners),
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     client = Client(nursery, shared)
-    reception = Reception(client.find, boundary)
+    reception = Reception(client.find, boundary, pending=places.budget.pending)
     for listener in listeners:
         nursery.start_soon(partial(reception.serve, listener))
     return client

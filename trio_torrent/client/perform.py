@@ -13,13 +13,15 @@ import trio
 from trio_torrent.address import Address
 from trio_torrent.disk.hashes import cost
 from trio_torrent.disk.store import Store, Verdict
-from trio_torrent.errors import PeerError, ProtocolError, StorageError
+from trio_torrent.errors import PeerError, ProtocolError, ShortageError, StorageError
 from trio_torrent.metainfo.trees import Tree
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS, LeftError, shake_hands
 from trio_torrent.net.peer import PeerConnection
+from trio_torrent.net.places import Share
 from trio_torrent.net.throttle import Throttle
+from trio_torrent.swarm.candidates import LOOK_SECONDS
 from trio_torrent.swarm.commands import (
     Ask,
     Command,
@@ -36,7 +38,7 @@ from trio_torrent.swarm.commands import (
     Verify,
     Withdraw,
 )
-from trio_torrent.swarm.events import Connected, DialFailed, Event, Joined, PeerId
+from trio_torrent.swarm.events import DialFailed, Event, Failure, Joined, PeerId
 from trio_torrent.wire.connection import SCRATCH, Connection
 from trio_torrent.wire.handshake import Handshake, answer
 from trio_torrent.wire.messages import Hashes, HashRequest, Request
@@ -72,6 +74,7 @@ class Performer:
         handshake: Handshake,
         v2: bytes | None,
         connect: Connect,
+        share: Share,
         throttle: Throttle,
         boundary: Boundary,
         reports: Reports,
@@ -83,6 +86,7 @@ class Performer:
         self._handshake = handshake
         self._v2 = v2  # the v2 info-hash as handshakes have it, where there is one
         self._connect = connect
+        self._share = share
         self._throttle = throttle
         self._boundary = boundary
         self._reports = reports
@@ -102,8 +106,8 @@ class Performer:
                     self._store.keep(piece, offset, data)
                 case Discard(piece):
                     self._store.discard(piece)
-                case Dial(address):
-                    self._nursery.start_soon(self._dial, address)
+                case Dial(address, seconds):
+                    self._nursery.start_soon(self._dial, address, seconds)
                 case CompleteLayers(layers):
                     self._reports.layers(layers)
                 case Finish():
@@ -133,31 +137,49 @@ class Performer:
 
     # -- connections -------------------------------------------------------------------------------------------------
 
-    async def _dial(self, address: Address) -> None:
+    async def _dial(self, address: Address, seconds: float) -> None:
         with self._boundary.guard("dialling"):
             try:
-                try:
-                    await self._call(address, self._handshake)
-                except LeftError:
-                    if self._v2 in (None, self._handshake.info_hash):
-                        raise
-                    # Whoever came by a link with the v2 info-hash alone does not know this torrent by the other.
-                    await self._call(address, attrs.evolve(self._handshake, info_hash=self._v2))
+                async with self._share.attempting(look=seconds >= LOOK_SECONDS):
+                    stream, theirs, early = await self._reach(address, seconds)
             except (PeerError, ProtocolError) as error:
-                await self._inbox.send(DialFailed(address, str(error)))
+                await self._inbox.send(DialFailed(address, str(error), _why(error)))
+                return
+            async with stream:
+                v2 = theirs.info_hash == self._v2
+                try:
+                    await self._join(stream, address, theirs, early, incoming=False, v2=v2)
+                except ShortageError as error:
+                    await self._inbox.send(DialFailed(address, str(error), Failure.SHORTAGE))
 
-    async def _call(self, address: Address, ours: Handshake) -> None:
-        async with await self._connect(address) as stream:
-            await self._inbox.send(Connected(address))
-            theirs, early = await shake_hands(stream, ours, upgrade=self._v2)
-            await self._greeted(stream, address, theirs, early)
-
-    async def _greeted(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:
+    async def _reach(self, address: Address, seconds: float) -> tuple[trio.abc.Stream, Handshake, bytes]:
+        try:
+            try:
+                stream, theirs, early = await self._call(address, self._handshake, seconds)
+            except LeftError:
+                if self._v2 in (None, self._handshake.info_hash):
+                    raise
+                # Whoever came by a link with the v2 info-hash alone does not know this torrent by the other.
+                other = attrs.evolve(self._handshake, info_hash=self._v2)
+                stream, theirs, early = await self._call(address, other, seconds)
+        except trio.TooSlowError:
+            raise _LateError("timed out") from None
         if theirs.peer_id == self._handshake.peer_id:
-            await self._inbox.send(DialFailed(address, "that is ourselves", for_good=True))
-            return
-        v2 = theirs.info_hash == self._v2
-        await self._talk(stream, address, theirs, early, incoming=False, v2=v2)
+            await trio.aclose_forcefully(stream)
+            raise _OurselvesError("that is ourselves")
+        return stream, theirs, early
+
+    async def _call(
+        self, address: Address, ours: Handshake, seconds: float
+    ) -> tuple[trio.abc.Stream, Handshake, bytes]:
+        with trio.fail_after(seconds):
+            stream = await self._connect(address)
+        try:
+            with trio.fail_after(seconds):
+                return stream, *await shake_hands(stream, ours, upgrade=self._v2)
+        except BaseException:
+            await trio.aclose_forcefully(stream)
+            raise
 
     async def welcome(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:
         """Take over a connection that came in, with its handshake."""
@@ -170,33 +192,38 @@ class Performer:
                 try:
                     with trio.fail_after(HANDSHAKE_SECONDS):
                         await stream.send_all(bytes(ours))
-                except (trio.TooSlowError, trio.BrokenResourceError):
+                    if theirs.peer_id != self._handshake.peer_id:  # else the end that dialled knows now, too
+                        v2 = ours.info_hash == self._v2
+                        await self._join(stream, address, theirs, early, incoming=True, v2=v2)
+                except (trio.TooSlowError, trio.BrokenResourceError, ShortageError):
                     return
-                if theirs.peer_id != self._handshake.peer_id:  # else the end that dialled knows now, too
-                    v2 = ours.info_hash == self._v2
-                    await self._talk(stream, address, theirs, early, incoming=True, v2=v2)
 
-    async def _talk(
+    async def _join(
         self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes, *, incoming: bool, v2: bool
     ) -> None:
-        peer = PeerId(next(_numbers))
-        fast = theirs.fast and self._handshake.fast
-        self._connections[peer] = connection = PeerConnection(
-            peer,
+        with self._share.connected() as crowded:
+            peer = PeerId(next(_numbers))
+            fast = theirs.fast and self._handshake.fast
+            extended = theirs.extended and self._handshake.extended
+            joined = Joined(peer, address, theirs.peer_id, fast, incoming, extended, v2, crowded)
+            await self._talk(stream, joined, early)
+
+    async def _talk(self, stream: trio.abc.Stream, joined: Joined, early: bytes) -> None:
+        self._connections[joined.peer] = connection = PeerConnection(
+            joined.peer,
             stream,
-            Connection(pieces=self._pieces, fast=fast, v2=v2, scratch=self._scratch),
-            fast=fast,
+            Connection(pieces=self._pieces, fast=joined.fast, v2=joined.v2, scratch=self._scratch),
+            fast=joined.fast,
             read_blocks=self._read_blocks,
             throttle=self._throttle,
             boundary=self._boundary,
         )
         try:
-            extended = theirs.extended and self._handshake.extended
-            await self._inbox.send(Joined(peer, address, theirs.peer_id, fast, incoming, extended, v2))
+            await self._inbox.send(joined)
             await connection.run(self._inbox, early)
         finally:
-            del self._connections[peer]
-            self._reports.gone(address, connection.reason)
+            del self._connections[joined.peer]
+            self._reports.gone(joined.address, connection.reason)
 
     async def _read_blocks(self, requests: Sequence[Request]) -> bytearray:
         try:
@@ -217,3 +244,23 @@ class Performer:
         except StorageError as error:
             self._reports.broken(error)
             raise
+
+
+class _LateError(PeerError):
+    """Nothing was heard within the time that we gave."""
+
+
+class _OurselvesError(PeerError):
+    """We have dialled our own address."""
+
+
+def _why(error: PeerError | ProtocolError) -> Failure:
+    match error:
+        case _LateError():
+            return Failure.LATE
+        case _OurselvesError():
+            return Failure.FOR_GOOD
+        case ShortageError():
+            return Failure.SHORTAGE
+        case _:
+            return Failure.REFUSED

@@ -56,6 +56,9 @@ class Settings:
     connections: int = attrs.field(default=50, validator=_positive)
     """Peers of one torrent. More of them bring little once the link is full (libtorrent's default is 50, too)."""
 
+    connections_in_all: int = attrs.field(default=200, validator=_positive)
+    """Peers of all torrents together (libtorrent's default, too); fewer, if the system allows but few open files."""
+
     limit_down: int | None = attrs.field(default=None, validator=attrs.validators.optional(_positive))
     """Bytes a second that all torrents together may receive; None is no limit."""
 

@@ -17,7 +17,7 @@ import attrs
 import outcome
 import trio
 
-from trio_torrent.address import Address
+from trio_torrent.address import Address, is_local
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
@@ -31,9 +31,11 @@ from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS
 from trio_torrent.net.http_tracker import Getter
 from trio_torrent.net.listen import Welcome
+from trio_torrent.net.places import Places, Share
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.net.tracker import Announcer
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Released, Tick
+from trio_torrent.swarm.pool import USER
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
 from trio_torrent.tracker.tiers import Tiers
@@ -80,6 +82,8 @@ class Shared:
     boundary: Boundary
     random: Random
     buckets: Buckets
+    places: Places = attrs.field(factory=Places)
+    own: frozenset[Address] = frozenset()  # where we would reach ourselves
     upload_turns: trio.Lock = attrs.field(factory=trio.Lock)  # the line of torrents before the bucket
 
 
@@ -195,7 +199,7 @@ class Torrent:
         """Connect to these."""
         self._peers += addresses
         if self._nursery is not None:
-            self._nursery.start_soon(self._found, self._take_peers(), "the user")
+            self._nursery.start_soon(self._found, self._take_peers(), USER)
 
     def set_limits(self, *, down: int | EllipsisType | None = ..., up: int | EllipsisType | None = ...) -> None:
         """Bytes a second for this torrent, from now on, within what the client may; None is no limit.
@@ -249,8 +253,9 @@ class Torrent:
             await self._check(store)
             # With a hundred thousand files it takes half a second.
             trees, hold = await store.workers.run(lambda: (self.metainfo.trees, self.metainfo.unverifiable))
-            async with trio.open_nursery() as nursery:
-                self._start(nursery, store, trees, hold)
+            with self._shared.places.share() as share:
+                async with trio.open_nursery() as nursery:
+                    self._start(nursery, store, share, trees, hold)
         except* (StorageError, IncompleteError) as group:
             self._fail(_only(group))
 
@@ -267,13 +272,19 @@ class Torrent:
             for path in await store.workers.run(store.files.create_empty):
                 self._broadcast.tell(FileDone(path))
 
-    def _start(self, nursery: trio.Nursery, store: Store, trees: Trees, hold: Bitfield) -> None:
+    def _start(self, nursery: trio.Nursery, store: Store, share: Share, trees: Trees, hold: Bitfield) -> None:
         settings, now, hashes = self._shared.settings, trio.current_time(), self.metainfo.info_hashes
         self._nursery = nursery
         self._scheduler = Scheduler(
             self.metainfo.geometry,
             self._progress.have,
-            ours=Ours(self._shared.peer_id, self._shared.port, settings.user_agent),
+            ours=Ours(
+                self._shared.peer_id,
+                self._shared.port,
+                settings.user_agent,
+                external=_external(settings.interface, self._shared.port),
+                own=self._shared.own,
+            ),
             random=self._shared.random,
             now=now,
             limits=Limits(settings.connections, settings.upload_slots),
@@ -291,6 +302,7 @@ class Torrent:
             handshake=Handshake(hashes.wire, self._shared.peer_id, FAST | EXTENDED | (V2 if hashes.v2 else 0)),
             v2=hashes.v2_wire,
             connect=self._shared.connect,
+            share=share,
             throttle=throttle,
             boundary=self._shared.boundary,
             reports=Reports(
@@ -308,11 +320,11 @@ class Torrent:
             self._state = State.DOWNLOADING
         self._ready.set()
         nursery.start_soon(self._heart)
-        nursery.start_soon(self._tick)
+        nursery.start_soon(self._tick, share)
         nursery.start_soon(self._relay)
         nursery.start_soon(throttle.run)
         nursery.start_soon(self._announcer.run)
-        nursery.start_soon(self._found, self._take_peers(), "the user")
+        nursery.start_soon(self._found, self._take_peers(), USER)
 
     async def _complete(self, store: Store, layers: Mapping[bytes, bytes]) -> None:
         """Peers have given the piece layers: compare what could not be compared, and let the rest be fetched."""
@@ -337,11 +349,11 @@ class Torrent:
                 self._publish(event)
             perform(commands)
 
-    async def _tick(self) -> None:
+    async def _tick(self, share: Share) -> None:
         while True:
             limited = self._buckets.down.rate or self._shared.buckets.down.rate
             await trio.sleep(PACE_SECONDS if limited else TICK_SECONDS)
-            await self._inbox.send(Tick())
+            await self._inbox.send(Tick(crowded=share.is_over))
 
     async def _relay(self) -> None:
         """Verdicts come from threads, which cannot wait for room in the inbox."""
@@ -378,6 +390,8 @@ class Torrent:
             await self._ready.wait()
         if self._performer is None or self._nursery is None:
             raise PeerError("not ready")
+        if self._scheduler is not None and (refusal := self._scheduler.refusal(address)):
+            raise PeerError(refusal)
         await self._performer.welcome(stream, address, theirs, early)
 
     def _totals(self) -> Totals:
@@ -429,3 +443,8 @@ class Torrent:
 def _only(group: BaseExceptionGroup[TorrentError]) -> TorrentError:
     error = group.exceptions[0]
     return _only(error) if isinstance(error, BaseExceptionGroup) else error
+
+
+def _external(interface: str | None, port: int) -> tuple[Address, ...]:
+    """Where others see us, if we were given a public address of this very machine."""
+    return () if interface is None or is_local(interface) else (Address(interface, port),)

@@ -8,14 +8,19 @@ giver did. An honest peer is never convicted.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from trio_torrent.address import Address
+from trio_torrent.address import Address, is_local, site
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 
 # Wrong pieces whose blocks are remembered; each costs 20 or 32 bytes a block. Past that the swarm is mostly liars, and
 # the second fetch convicts them one by one.
 MOST_SUSPICIONS = 64
+
+# Liars of one public host, after which nobody is let in from there: they would come back from another port for ever.
+# Whoever is honest there can still be dialled.
+MOST_LIARS = 4
 
 
 class Bans:
@@ -26,6 +31,7 @@ class Bans:
 
     def __init__(self) -> None:
         self.banned: set[Address] = set()
+        self._sites: Counter[str] = Counter()
         self._suspicions: dict[int, list[tuple[int, bytes, Address]]] = {}  # piece: (block, digest, giver)
 
     def wrong(self, piece: int, givers: Mapping[int, Address], digests: Sequence[bytes]) -> frozenset[Address]:
@@ -47,7 +53,12 @@ class Bans:
         """The piece was wrong, and somebody of several is to blame."""
         return piece in self._suspicions
 
+    def refuses(self, address: Address) -> bool:
+        """Whether somebody who comes in from this address is not let in."""
+        return address in self.banned or self._sites[site(address.host)] >= MOST_LIARS
+
     def convict(self, liars: frozenset[Address]) -> frozenset[Address]:
         """These lied."""
+        self._sites.update(site(liar.host) for liar in liars - self.banned if not is_local(liar.host))
         self.banned |= liars
         return liars

@@ -1,123 +1,190 @@
-"""Whom to connect to next. One pool for all addresses, wherever they come from."""
+"""Whom to connect to next. One pool for all addresses, wherever they come from.
+
+Most addresses that one is told of are of no use: their owners have gone, or sit behind a router that swallows what
+comes. A few dozen of those must not keep us from the good ones for as long as TCP would try. So while others wait, an
+address gets a moment to answer, a *glance*; whoever misses it goes to the end of the queue, where it gets a proper
+*look*. And looks never take all the places, lest a newcomer find them taken by the hopeless.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Set
+from itertools import chain, islice, zip_longest
 from random import Random
 
 import attrs
 
 from trio_torrent.address import Address
 
-# Against those who name thousands, and for the sake of routers; libtorrent's `max_peerlist_size`, and its cap of old.
-MOST_KNOWN = 3000
-MOST_HALF_OPEN = 30
+from .events import Failure
+from .pool import MOST_FAILURES, USER, Known, Pool
+from .priority import Ranking
 
-# After the n-th failure in a row an address rests n minutes, and after the third it is given up (libtorrent's
-# `min_reconnect_time` and `max_failcount`).
+MOST_HALF_OPEN = 30  # attempts at once; libtorrent's `connection_speed` and `torrent_connect_boost`
+MOST_LOOKS = MOST_HALF_OPEN // 2
+
+# Of what a stranger names in one go, the first ones are looked at: each takes some 30 µs, and all else waits. Trackers
+# name 200 as a rule, peers 50 (BEP 11).
+MOST_AT_ONCE = 500
+
+# Dials for each free place. About every fourth address answers in an ordinary swarm.
+ATTEMPTS_PER_PLACE = 4
+
+# For the connection, and again for the handshake. A distant peer on a bad line answers within a second, unless the
+# first packet was lost: that one is sent again after just a second (RFC 6298).
+GLANCE_SECONDS = 1.0
+LOOK_SECONDS = 15.0  # libtorrent's `peer_connect_timeout`
+
+# After the n-th failure in a row an address rests n minutes (libtorrent's `min_reconnect_time`).
 REST_SECONDS = 60.0
-MOST_FAILURES = 3
+
+# When a dial failed for want of descriptors or places of our own, others would fail likewise.
+SHORTAGE_SECONDS = 5.0
+
+# A moment is good enough to notice whose rest is over: ordering 3000 addresses takes a millisecond.
+ORDER_SECONDS = 1.0
 
 
-@attrs.define(eq=False)
-class _Known:
+@attrs.frozen
+class Attempt:
+    """Dial this address, and give it so many seconds to connect, and again to shake hands."""
+
     address: Address
-    failures: int = 0
-    not_before: float = 0.0
-    for_good: bool = False  # no use trying again: it is ourselves, or lied, or has what we have
+    seconds: float
 
 
 class Candidates:
-    """Every known address is waiting, being dialled (half-open), taken (in its handshake or joined), or given up."""
+    """Every known address is waiting, being tried (until it has joined or failed), connected, or given up."""
 
-    def __init__(self, random: Random) -> None:
-        self._random = random
-        self._known: dict[Address, _Known] = {}
-        self._waiting: dict[Address, _Known] = {}
-        self._half_open: set[Address] = set()
-        self._taken: set[Address] = set()
+    def __init__(self, random: Random, *, external: Iterable[Address] = (), own: Set[Address] = frozenset()) -> None:
+        self.rank = Ranking(external, random.randbytes(16))
+        self._pool = Pool(self.rank, own)
+        self._trying: set[Address] = set()
+        self._looks: set[Address] = set()
+        self._unknown: Counter[Address] = Counter()  # connections from addresses that nobody has named
+        self._order: list[Known] = []  # whom to try, the last one first
+        self._order_until = 0.0
+        self._short_until = 0.0
 
     def __len__(self) -> int:
         """How many addresses are known."""
-        return len(self._known)
+        return len(self._pool)
 
     @property
-    def half_open(self) -> int:
-        """Dials that have not been answered."""
-        return len(self._half_open)
+    def trying(self) -> int:
+        """Attempts under way."""
+        return len(self._trying)
 
     @property
-    def busy(self) -> int:
-        """Connections that are up or on their way."""
-        return len(self._half_open) + len(self._taken)
+    def wait(self) -> bool:
+        """Whether there is anybody left to try."""
+        return bool(self._order)
 
-    def add(self, addresses: Iterable[Address], banned: Set[Address]) -> None:
+    def add(self, addresses: Iterable[Address], source: str, banned: Set[Address]) -> None:
         """These may be worth dialling; those that were given up get one more try, and make room if there is none.
 
-        Those that are banned or one too many are passed over.
+        Those that are banned or one too many are passed over, and what is no peer's address. Whom the user names is
+        dialled without a rest.
         """
-        addresses = [address for address in dict.fromkeys(addresses) if address not in banned]
+        addresses = list(addresses if source == USER else islice(addresses, MOST_AT_ONCE))
         for address in addresses:
-            self._reconsider(address)
-        fresh = [address for address in addresses if address not in self._known]
-        self._make_room(len(fresh))
-        self._random.shuffle(fresh)
-        for address in fresh[: MOST_KNOWN - len(self._known)]:
-            self._known[address] = self._waiting[address] = _Known(address)
+            self._reconsider(address, at_once=source == USER)
+        self._pool.add(addresses, source, banned)
+        for address in list(self._unknown):
+            if (known := self._pool.get(address)) is not None:
+                known.connections = self._unknown.pop(address)
+        self._order_until = 0.0
 
-    def _reconsider(self, address: Address) -> None:
+    def _reconsider(self, address: Address, *, at_once: bool) -> None:
         """It may have been our own line that was down, or the peer may not have been up yet."""
-        known = self._known.get(address)
-        if known is not None and known.failures >= MOST_FAILURES and not known.for_good and not self._is_busy(address):
-            known.failures = MOST_FAILURES - 1
-            self._waiting[address] = known
+        known = self._pool.get(address)
+        if known is None or not known.idle or known.for_good:
+            return
+        known.failures = min(known.failures, MOST_FAILURES - 1)
+        if at_once:
+            known.not_before = 0.0
 
-    def _make_room(self, wanted: int) -> None:
-        """The given-up make room for the new."""
-        excess = len(self._known) + wanted - MOST_KNOWN
-        if excess > 0:
-            idle = [a for a in self._known if a not in self._waiting and not self._is_busy(a)]
-            for address in idle[:excess]:
-                del self._known[address]
+    # -- whom to try -------------------------------------------------------------------------------------------------
 
-    def _is_busy(self, address: Address) -> bool:
-        return address in self._half_open or address in self._taken
-
-    def next(self, now: float, *, room: int) -> list[Address]:
-        """The addresses to dial now, when `room` more connections are welcome; they count as half-open."""
-        room = min(room, MOST_HALF_OPEN - len(self._half_open))
-        if room <= 0 or not self._waiting:
+    def next(self, now: float, *, free: int) -> list[Attempt]:
+        """Whom to try now, when `free` more connections are welcome."""
+        slots = min(MOST_HALF_OPEN, ATTEMPTS_PER_PLACE * free) - len(self._trying)
+        if slots <= 0 or now < self._short_until:
             return []
-        ready = [known.address for known in self._waiting.values() if known.not_before <= now][:room]
-        for address in ready:
-            del self._waiting[address]
-            self._half_open.add(address)
-        return ready
+        if now >= self._order_until:
+            self._put_in_order(now)
+        others_wait = len(self._order) > slots
+        attempts: list[Attempt] = []
+        while self._order and len(attempts) < slots:
+            known, may_look = self._order[-1], len(self._looks) < MOST_LOOKS
+            if known.hurried and not may_look:
+                break  # so are all behind it
+            self._order.pop()
+            if known.waiting:
+                attempts.append(self._try(known, look=known.hurried or (may_look and not others_wait)))
+        return attempts
 
-    def connected(self, address: Address) -> None:
-        """A dial was answered."""
-        self._half_open.discard(address)
-        self._taken.add(address)
+    def _try(self, known: Known, *, look: bool) -> Attempt:
+        known.trying = True
+        self._trying.add(known.address)
+        if look:
+            self._looks.add(known.address)
+        return Attempt(known.address, LOOK_SECONDS if look else GLANCE_SECONDS)
 
-    def arrived(self, address: Address) -> None:
-        """A peer has come by itself, from this address; if it is known as one that listens, it need not be dialled."""
-        self._waiting.pop(address, None)
-        self._taken.add(address)
+    def _put_in_order(self, now: float) -> None:
+        """The best first, and IPv4 and IPv6 by turns."""
+        ready = sorted((known for known in self._pool.waiting() if known.not_before <= now), key=lambda k: k.rank)
+        families = [[known for known in reversed(ready) if known.family == family] for family in (6, 4)]
+        by_turns = [known for known in chain.from_iterable(zip_longest(*families)) if known is not None]
+        self._order = sorted(by_turns, key=lambda known: known.standing, reverse=True)[::-1]
+        self._order_until = now + ORDER_SECONDS
+
+    # -- what came of it ---------------------------------------------------------------------------------------------
+
+    def joined(self, address: Address) -> None:
+        """A peer is there, dialled or by itself, from this address; meanwhile it need not be dialled."""
+        self._end_attempt(address)
+        if (known := self._pool.get(address)) is not None:
+            known.connections += 1
+        else:
+            self._unknown[address] += 1
 
     def succeeded(self, address: Address) -> None:
         """The peer behind the address is the right kind."""
-        if (known := self._known.get(address)) is not None:
+        if (known := self._pool.get(address)) is not None:
             known.failures = 0
+            known.hurried = False
 
-    def failed(self, address: Address, now: float, *, for_good: bool = False) -> None:
-        """A dial, a handshake or a connection came to nothing."""
-        self._half_open.discard(address)
-        self._taken.discard(address)
-        known = self._known.get(address)
-        if known is None:
+    def left(self, address: Address, now: float, *, for_good: bool = False) -> None:
+        """A connection that had joined is over."""
+        if (known := self._pool.get(address)) is not None:
+            known.connections -= 1
+            self._count_failure(known, now, for_good=for_good)
+        else:
+            self._unknown[address] -= 1
+            self._unknown += Counter()  # without those that are none
+
+    def failed(self, address: Address, now: float, why: Failure) -> None:
+        """An attempt came to nothing. Neither our own shortage nor a glance that was too short is held against it."""
+        known, looked = self._pool.get(address), address in self._looks
+        if known is None or not known.trying:
             return
+        self._end_attempt(address)
+        if why is Failure.SHORTAGE:
+            self._short_until = now + SHORTAGE_SECONDS
+        elif why is Failure.LATE and not looked:
+            known.hurried = True
+        else:
+            self._count_failure(known, now, for_good=why is Failure.FOR_GOOD)
+
+    def _end_attempt(self, address: Address) -> None:
+        self._trying.discard(address)
+        self._looks.discard(address)
+        if (known := self._pool.get(address)) is not None:
+            known.trying = False
+
+    def _count_failure(self, known: Known, now: float, *, for_good: bool) -> None:
         known.for_good = known.for_good or for_good
-        known.failures = MOST_FAILURES if for_good else known.failures + 1
-        if known.failures < MOST_FAILURES:
-            known.not_before = now + REST_SECONDS * known.failures
-            self._waiting[address] = known
+        known.failures += 1
+        known.not_before = now + REST_SECONDS * known.failures

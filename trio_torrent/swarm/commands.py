@@ -16,9 +16,13 @@ from .events import PeerId
 
 @attrs.frozen
 class Dial:
-    """Connect to this address."""
+    """Connect to this address. The answer is `Joined` or `DialFailed`.
+
+    It has so many seconds to take the connection, and as many again to shake hands.
+    """
 
     address: Address
+    seconds: float
 
 
 @attrs.frozen

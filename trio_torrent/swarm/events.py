@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import NewType, TypeAlias
 
 import attrs
@@ -21,25 +22,30 @@ class AddressesFound:
     source: str
 
 
-@attrs.frozen
-class Connected:
-    """A dialled address took the connection; its handshake is still to come."""
+class Failure(enum.Enum):
+    """Why nothing came of a dialled address, as far as it matters for the next time."""
 
-    address: Address
+    REFUSED = "by the other side or on the way"
+    LATE = "no answer within the time that it was given"
+    FOR_GOOD = "it never will be of use: it is ourselves, say"
+    SHORTAGE = "we had no descriptor or no place for it"
 
 
 @attrs.frozen
 class DialFailed:
-    """A dialled address is no use now; `for_good` if it never will be (it is ourselves, say)."""
+    """Nothing came of a dialled address; `reason` is for people."""
 
     address: Address
     reason: str
-    for_good: bool = False
+    why: Failure = Failure.REFUSED
 
 
 @attrs.frozen
 class Joined:
-    """Both handshakes are done. `fast`, `extended` and `v2` say what both speak (BEP 6, BEP 10, BEP 52)."""
+    """Both handshakes are done. `fast`, `extended` and `v2` say what both speak (BEP 6, BEP 10, BEP 52).
+
+    `crowded` if the client has all its connections: this one may only take the place of another.
+    """
 
     peer: PeerId
     address: Address
@@ -48,6 +54,7 @@ class Joined:
     incoming: bool
     extended: bool = False
     v2: bool = False
+    crowded: bool = False
 
 
 @attrs.frozen
@@ -132,12 +139,16 @@ class InOrder:
 
 @attrs.frozen
 class Tick:
-    """Some time has passed; sent about once a second, and ten times as often where a rate limit is kept."""
+    """Some time has passed; sent about once a second, and ten times as often where a rate limit is kept.
+
+    `crowded` if this torrent is to part with a connection, as others have fewer and there are too many in all.
+    """
+
+    crowded: bool = False
 
 
 Event: TypeAlias = (
     AddressesFound
-    | Connected
     | DialFailed
     | Joined
     | Received

@@ -473,7 +473,7 @@ class Fetching:
         ]
         limit = max(ALONE_SECONDS, ALONE_PATIENCE * min(others, default=math.inf))
         elapsed = now - alone.begun
-        if elapsed > limit and elapsed * blocks > 2 * limit * len(alone.givers):  # and it is not nearly there
+        if elapsed > limit and elapsed * blocks > 3 * limit * len(alone.givers):  # nor soon done
             giver.rests_until = now + REST_SECONDS
             self._abandon(giver, now)
 

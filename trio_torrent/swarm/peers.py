@@ -30,6 +30,7 @@ class Peer:
 
     id: PeerId
     address: Address
+    listens: Address | None = None  # where it can be dialled, if it came in and has told
     remote_id: bytes
     fast: bool
     v2: bool = False  # goes by the v2 info-hash, and so may be asked for hashes

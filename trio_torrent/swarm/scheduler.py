@@ -31,12 +31,11 @@ from trio_torrent.wire import messages as wire
 from trio_torrent.wire.extended import ExtendedHandshake, decode_extended, encode_extended
 
 from .bans import Bans
-from .candidates import Candidates
-from .commands import Command, Dial, Drop, Finish, Send
+from .commands import Command, Drop, Finish, Send
+from .contacts import Contacts
 from .events import (
     AddressesFound,
     Awaited,
-    Connected,
     DialFailed,
     Event,
     HashesServed,
@@ -84,6 +83,8 @@ class Ours:
     peer_id: bytes
     port: int | None = None
     client: str | None = None
+    external: tuple[Address, ...] = ()  # where others see us, as far as known, one address of a family
+    own: frozenset[Address] = frozenset()  # where we would reach ourselves, as far as known
 
 
 @attrs.frozen
@@ -134,7 +135,16 @@ class Scheduler:
         self._peers: dict[PeerId, Peer] = {}
         self._commands: list[Command] = []
         self._bans = Bans()
-        self._candidates = Candidates(random)
+        self._contacts = Contacts(
+            have,
+            self._peers,
+            self._do,
+            bans=self._bans,
+            random=random,
+            places=self._limits.connections,
+            external=ours.external,
+            own=ours.own,
+        )
         self._finished = have.complete
         self._fetching = Fetching(
             geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now, limits=down
@@ -176,12 +186,12 @@ class Scheduler:
                 self._got(now)
             case Joined():
                 self._on_joined(event, now)
-            case Connected() | DialFailed() | AddressesFound():
+            case DialFailed() | AddressesFound():
                 self._on_address(event, now)
             case Wanted() | Awaited() | InOrder():
                 self._on_wish(event, now)
-            case Tick():
-                self._on_tick(now)
+            case Tick(crowded):
+                self._on_tick(now, crowded=crowded)
         if now >= self._fetching.news.due:
             self._fetching.tell_news(now)
         return self._commands
@@ -220,34 +230,34 @@ class Scheduler:
             from_them=Meter(now),
             to_them=Meter(now),
         )
-        if event.incoming:
-            self._candidates.arrived(event.address)
+        self._contacts.joined(peer)
+        self._peers[peer.id] = peer
         twin = self._twin(peer)
         if twin is not None and self._prefer(peer, twin):
             self._drop(twin, "connected twice", now)
             twin = None
-        refusal = "connected twice" if twin is not None else self._why_not(peer)
-        self._peers[peer.id] = peer
+        refusal = "connected twice" if twin is not None else self._make_place(peer, now, crowded=event.crowded)
         if refusal:
             self._drop(peer, refusal, now)
             return
-        self._candidates.succeeded(event.address)
         self._fetching.joined(peer)
         greeting = (self._extended(),) if event.extended else ()
         if opening := (*greeting, *self._opening(peer)):
             self._do(Send(peer.id, opening))
+        self._contacts.dial(now)
 
-    def _why_not(self, peer: Peer) -> str | None:
-        if peer.address in self._bans.banned:
-            return "banned"
-        if len(self._peers) >= self._limits.connections:
-            return "too many connections"
-        return None
+    def _make_place(self, peer: Peer, now: float, *, crowded: bool) -> str | None:
+        """Let somebody go for the newcomer, if need be; or why it cannot stay."""
+        verdict = self._contacts.admit(peer, now, crowded=crowded)
+        if verdict.instead_of is not None:
+            self._drop(self._peers[verdict.instead_of], "made place for another", now)
+        return verdict.refusal
 
     def _twin(self, peer: Peer) -> Peer | None:
         """The same peer on another connection. Its id alone does not prove it: everyone who is told it can claim it."""
         for other in self._peers.values():
-            if other.remote_id == peer.remote_id and other.address.host == peer.address.host:
+            same = other.remote_id == peer.remote_id and other.address.host == peer.address.host
+            if same and other is not peer:
                 return other
         return None
 
@@ -276,8 +286,7 @@ class Scheduler:
         self._fetching.left(peer, now)
         self._serving.left(peer, now)
         self._hashing.left(peer, now)
-        self._candidates.failed(peer.address, now, for_good=for_good)
-        self._dial(now)
+        self._contacts.left(peer, now, for_good=for_good)
 
     def _drop_liars(self, liars: frozenset[Address], now: float, of: str = WRONG_BLOCK) -> None:
         if not liars:
@@ -375,6 +384,8 @@ class Scheduler:
         peer.handshakes += 1
         if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
             peer.queue = theirs.reqq or peer.queue
+            if peer.incoming and theirs.port is not None:
+                self._contacts.listens(peer, theirs.port)
 
     def _judge(self, peer: Peer, now: float) -> None:
         """Part with a peer that is of no use, or a nuisance."""
@@ -421,22 +432,16 @@ class Scheduler:
 
     # -- addresses and time ------------------------------------------------------------------------------------------
 
-    def _on_address(self, event: Connected | DialFailed | AddressesFound, now: float) -> None:
+    def _on_address(self, event: DialFailed | AddressesFound, now: float) -> None:
         match event:
-            case Connected(address):
-                self._candidates.connected(address)
-            case DialFailed(address, _, for_good):
-                self._candidates.failed(address, now, for_good=for_good)
-            case AddressesFound(addresses):
-                self._candidates.add(addresses, self._bans.banned)
-        self._dial(now)
+            case DialFailed(address, _, why_not):
+                self._contacts.failed(address, why_not, now)
+            case AddressesFound(addresses, source):
+                self._contacts.found(addresses, source, now)
 
-    def _dial(self, now: float) -> None:
-        room = self._limits.connections - self._candidates.busy
-        for address in self._candidates.next(now, room=room):
-            self._do(Dial(address))
-
-    def _on_tick(self, now: float) -> None:
+    def _on_tick(self, now: float, *, crowded: bool) -> None:
+        if crowded and (surplus := self._contacts.surplus(now)) is not None:
+            self._drop(self._peers[surplus], "made place for another torrent", now)
         for peer in list(self._peers.values()):
             if now - peer.last_heard > IDLE_SECONDS:
                 self._drop(peer, "silent for too long", now)
@@ -446,9 +451,13 @@ class Scheduler:
         self._fetching.tick(now)
         self._serving.tick(now)
         self._hashing.tick(now)
-        self._dial(now)
+        self._contacts.tick(now)
 
     # -- questions ---------------------------------------------------------------------------------------------------
+
+    def refusal(self, address: Address) -> str | None:
+        """Why somebody who comes in from there need not even be answered, if so."""
+        return self._contacts.refusal(address)
 
     def snapshot(self, now: float) -> Swarm:
         """How the torrent stands."""
@@ -456,7 +465,7 @@ class Scheduler:
         return Swarm(
             peers=len(peers),
             seeds=sum(peer.pieces.complete for peer in peers),
-            known=len(self._candidates),
+            known=self._contacts.known,
             downloaded=self._fetching.meter.total,
             uploaded=self._serving.meter.total,
             wasted=self._fetching.wasted,
@@ -469,8 +478,8 @@ class Scheduler:
         interesting = [peer for peer in self._peers.values() if peer.we_are_interested]
         giving = [peer for peer in interesting if not peer.chokes_us]
         return why(
-            known=len(self._candidates),
-            dialling=self._candidates.busy,
+            known=self._contacts.known,
+            dialling=self._contacts.trying,
             peers=len(self._peers),
             interesting=len(interesting),
             giving=len(giving),

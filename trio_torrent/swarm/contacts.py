@@ -1,0 +1,136 @@
+"""Whom a torrent is in touch with: who is dialled, who may come in, and who goes for another's sake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Set
+from random import Random
+
+from trio_torrent.address import Address, is_local, is_peer, site
+from trio_torrent.bitfield import Bitfield
+
+from .admission import INACTIVE_SECONDS, Guest, Verdict, admit, incoming_places, least
+from .bans import Bans
+from .candidates import Candidates
+from .commands import Command, Dial
+from .events import Failure, PeerId
+from .peers import Peer
+
+
+class Contacts:
+    """Looks at the scheduler's peers, of which there may be so many as `places`; commands go to `do`.
+
+    `external` is where others see us, and `own` where we would reach ourselves, both as far as known.
+    """
+
+    def __init__(
+        self,
+        have: Bitfield,
+        peers: Mapping[PeerId, Peer],
+        do: Callable[[Command], None],
+        *,
+        bans: Bans,
+        random: Random,
+        places: int,
+        external: Iterable[Address] = (),
+        own: Set[Address] = frozenset(),
+    ) -> None:
+        self._have = have
+        self._peers = peers
+        self._do = do
+        self._bans = bans
+        self._places = places
+        self._candidates = Candidates(random, external=external, own=own)
+        self._moved: dict[PeerId, tuple[int, float]] = {}  # bytes between us, and since when there were no more
+
+    @property
+    def known(self) -> int:
+        """Addresses."""
+        return len(self._candidates)
+
+    @property
+    def trying(self) -> int:
+        """Dials that have neither joined nor failed."""
+        return self._candidates.trying
+
+    # -- going out ---------------------------------------------------------------------------------------------------
+
+    def found(self, addresses: Iterable[Address], source: str, now: float) -> None:
+        """Someone may be there."""
+        self._candidates.add(addresses, source, self._bans.banned)
+        self.dial(now)
+
+    def failed(self, address: Address, why: Failure, now: float) -> None:
+        """Nothing came of a dial."""
+        self._candidates.failed(address, now, why)
+        self.dial(now)
+
+    def dial(self, now: float) -> None:
+        """Try whom there is room for. Of the places that are kept for this, those who come in can take none."""
+        came_in = sum(peer.incoming for peer in self._peers.values())
+        theirs = min(came_in, incoming_places(self._places, others_wait=True))
+        for attempt in self._candidates.next(now, free=self._places - theirs - (len(self._peers) - came_in)):
+            self._do(Dial(attempt.address, attempt.seconds))
+
+    def tick(self, now: float) -> None:
+        """Some time has passed."""
+        for peer in self._peers.values():
+            moved = peer.from_them.total + peer.to_them.total
+            if moved != self._moved.get(peer.id, (0, 0.0))[0]:
+                self._moved[peer.id] = moved, now
+        self.dial(now)
+
+    # -- coming in ---------------------------------------------------------------------------------------------------
+
+    def refusal(self, address: Address) -> str | None:
+        """Why somebody who comes in from there need not even be answered, if so."""
+        return "banned" if self._bans.refuses(address) else None
+
+    def joined(self, peer: Peer) -> None:
+        """A peer has come, and may be sent away yet."""
+        self._candidates.joined(peer.address)
+
+    def listens(self, peer: Peer, port: int) -> None:
+        """A peer that came in says where it can be reached: it need not be dialled there while it is here."""
+        address = Address(peer.address.host, port)
+        if peer.listens is None and is_peer(address):
+            peer.listens = address
+            self._candidates.add([address], "itself", self._bans.banned)
+            self._candidates.joined(address)
+
+    def admit(self, peer: Peer, now: float, *, crowded: bool) -> Verdict:
+        """Whether a peer that has joined may stay, and who goes if so; `crowded` if somebody has to."""
+        if peer.address in self._bans.banned or (peer.incoming and self._bans.refuses(peer.address)):
+            return Verdict(refusal="banned")
+        self._candidates.succeeded(peer.address)  # though we may have no place for it now
+        return admit(
+            self._guest(peer, now),
+            [self._guest(other, now) for other in self._peers.values() if other is not peer],
+            places=self._places,
+            incoming=incoming_places(self._places, others_wait=self._candidates.wait),
+            crowded=crowded,
+        )
+
+    def left(self, peer: Peer, now: float, *, for_good: bool = False) -> None:
+        """A peer is gone; `for_good` if it is not to be dialled again."""
+        self._moved.pop(peer.id, None)
+        self._candidates.left(peer.address, now, for_good=for_good)
+        if peer.listens is not None:
+            self._candidates.left(peer.listens, now, for_good=for_good)
+        self.dial(now)
+
+    def surplus(self, now: float) -> PeerId | None:
+        """The peer that matters least."""
+        return least(self._guest(peer, now) for peer in self._peers.values())
+
+    def _guest(self, peer: Peer, now: float) -> Guest:
+        wants_ours = peer.interested and self._have.count > 0
+        _, since = self._moved.get(peer.id, (0, peer.joined))
+        return Guest(
+            peer=peer.id,
+            site=None if is_local(peer.address.host) else site(peer.address.host),
+            incoming=peer.incoming,
+            useful=peer.we_are_interested or wants_ours,
+            active=since > now - INACTIVE_SECONDS,
+            rank=self._candidates.rank(peer.address),
+            since=peer.joined,
+        )
