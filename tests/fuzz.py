@@ -17,6 +17,7 @@ from random import Random
 
 import attrs
 
+from tests.dht.stranger import DATAGRAMS, Declined, Stranger
 from tests.metainfo.cases import BAD, ODD
 from tests.metainfo.making import Contents, make_torrent
 from trio_torrent.bencode import Value, decode, decode_prefix, decode_with_span, encode
@@ -251,6 +252,7 @@ TARGETS = {
     "metainfo": Target(parse_metainfo, MetainfoError, TORRENTS),
     "messages": Target(parse_messages, ProtocolError, [encode_all(messages) for messages in MESSAGES]),
     "magnet": Target(parse_magnet, MagnetError, [link.encode() for link in MAGNETS]),
+    "dht": Target(Stranger().send, Declined, DATAGRAMS),
     "http tracker": Target(parse_http_tracker, TrackerError, [encode(answer) for answer in HTTP_ANSWERS]),
     "udp tracker": Target(parse_udp_tracker, TrackerError, UDP_ANSWERS),
     "udp request": Target(parse_udp_request, TrackerError, UDP_REQUESTS),

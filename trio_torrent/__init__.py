@@ -8,7 +8,7 @@ I/O, time and randomness passed in) and tasks (they move bytes and carry out dec
     client                                 tying it together: the API
     net        disk                        bytes in motion (tasks), bytes at rest (threads)
     swarm                                  deciding: whom to ask, whom to serve
-    wire       tracker                     protocols, without I/O
+    wire       tracker    dht              protocols, without I/O
     metainfo                               what a torrent is
     bencode  address  bitfield  errors     the ground
 

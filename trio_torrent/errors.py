@@ -37,6 +37,10 @@ class TrackerError(TorrentError):
     """A tracker did not answer, or answered with a failure."""
 
 
+class DhtError(TorrentError):
+    """The DHT cannot do what was asked of it, or refused it."""
+
+
 class StorageError(TorrentError):
     """Files could not be read or written. The torrent stops; what was verified stays."""
 
