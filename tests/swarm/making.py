@@ -102,7 +102,7 @@ class Swarm:
     def unchoke(self, peer: Peer, now: float = NOW) -> None:
         """A peer unchokes us, and says no more."""
         self.fetching.unchoked(peer, now)
-        self.fetching.fill(peer, now)
+        self.fetching.asking.fill(peer, now)
 
     def gives(self, peer: Peer, block: wire.Piece, now: float = NOW) -> None:
         """A block comes, in answer to all that was asked so far."""

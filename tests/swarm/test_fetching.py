@@ -3,9 +3,10 @@
 import pytest
 
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.swarm.asking import ENDGAME_WINDOW, FAIR_SHARE
 from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.commands import Ask, Discard, Keep, Send, Verify, Withdraw
-from trio_torrent.swarm.fetching import ALONE_SECONDS, ENDGAME_WINDOW, FAIR_SHARE, MOST_REJECTS, REST_SECONDS
+from trio_torrent.swarm.fetching import ALONE_SECONDS, MOST_REJECTS, REST_SECONDS
 from trio_torrent.swarm.peers import MOST_CANCELLED, Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
 from trio_torrent.swarm.rates import Bucket
@@ -66,7 +67,7 @@ def test_a_peer_is_asked_when_it_unchokes_and_for_places_of_their_own():
     asks = swarm.commands.of(Ask)
     assert [ask.lend for ask in asks] == [True]
     assert len(asks[0].requests) == 9
-    assert peer.id in swarm.fetching.hungry, "it could take more"
+    assert peer.id in swarm.fetching.asking.hungry, "it could take more"
 
 
 def test_it_is_not_asked_for_more_than_its_window():
@@ -75,8 +76,8 @@ def test_it_is_not_asked_for_more_than_its_window():
     peer.queue = 3
     swarm.join(peer, ALL, unchokes=True)
     assert len(asked_of(swarm, peer)) == 3
-    assert peer.id not in swarm.fetching.hungry
-    swarm.fetching.fill(peer, NOW)
+    assert peer.id not in swarm.fetching.asking.hungry
+    swarm.fetching.asking.fill(peer, NOW)
     assert asked_of(swarm, peer) == []
 
 
@@ -88,7 +89,7 @@ def test_a_block_makes_room_for_the_next():
     first, second = asked_of(swarm, peer)
     swarm.gives(peer, landed(first))
     swarm.fetching.count(peer, BLOCK, NOW)
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.asking.fill(peer, NOW)
     assert len(asked_of(swarm, peer)) == 1
     assert (second.piece, second.offset) in peer.asked
     assert (peer.from_them.total, swarm.fetching.meter.total) == (BLOCK, BLOCK)
@@ -104,7 +105,7 @@ def test_a_new_have_is_asked_for():
     swarm = make_swarm()
     peer = swarm.join(make_peer(), [], unchokes=True)
     swarm.fetching.gained(peer, 4)
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.asking.fill(peer, NOW)
     assert asked_of(swarm, peer) == every_block(4)
 
 
@@ -160,7 +161,7 @@ def test_a_block_of_another_length_loses_its_place(one):
     (request,) = [request for request in every_block(1) if request.offset == 0]
     assert swarm.commands.take() == [Withdraw(peer.id, (request,))]
     assert (swarm.fetching.wasted, peer.rejects) == (5, 1)
-    swarm.fetching.fill(peer, NOW + REST_SECONDS)
+    swarm.fetching.asking.fill(peer, NOW + REST_SECONDS)
     assert asked_of(swarm, peer) == [request]
 
 
@@ -168,13 +169,13 @@ def test_a_block_of_another_length_does_not_mix_the_givers_of_a_suspect_piece(on
     swarm, peer = one
     fetch(swarm, peer, 1)
     swarm.fetching.failed(1, (b"x", b"y"))
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.asking.fill(peer, NOW)
     swarm.commands.take()
     swarm.gives(peer, wire.Piece(1, 0, b"short"))
     assert swarm.commands.take() == [Withdraw(peer.id, tuple(every_block(1))), Discard(1)]
     swarm.gives(peer, own(every_block(1)[1]))
     assert swarm.commands.take() == [], "that one was withdrawn, too"
-    swarm.fetching.fill(peer, NOW + REST_SECONDS)
+    swarm.fetching.asking.fill(peer, NOW + REST_SECONDS)
     assert asked_of(swarm, peer) == every_block(1)
 
 
@@ -212,7 +213,7 @@ def test_the_second_time_digests_are_asked_for_and_they_convict():
     swarm.gives(honest, landed(two))
     assert Verify(1, digests=False) in swarm.commands.take()
     assert swarm.fetching.failed(1, (b"wrong", b"right 1")) == frozenset()
-    swarm.fetching.fill(honest, NOW)
+    swarm.fetching.asking.fill(honest, NOW)
     assert asked_of(swarm, honest) == [one, two]
     fetch(swarm, honest, 1)
     assert swarm.commands.take() == [Verify(1, digests=True)]
@@ -306,7 +307,7 @@ def test_who_refuses_unchoked_rests_for_a_second():
     peer = swarm.join(make_peer(fast=True), [4], unchokes=True)
     swarm.commands.take()
     swarm.fetching.rejected(peer, wire.Reject(4, 0, 1000), NOW)
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.asking.fill(peer, NOW)
     swarm.fetching.tick(NOW + 0.5)
     assert (peer.rejects, asked_of(swarm, peer)) == (1, [])
     swarm.fetching.tick(NOW + 1)
@@ -343,7 +344,7 @@ def test_a_reject_in_a_suspect_piece_takes_back_the_rest_of_it():
     peer, other = swarm.join(make_peer(1, fast=True), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
     fetch(swarm, peer, 1)
     swarm.fetching.failed(1, (b"x", b"y"))
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.asking.fill(peer, NOW)
     swarm.unchoke(other, NOW)
     swarm.commands.take()
     swarm.fetching.rejected(peer, wire.Reject(1, 0, BLOCK), NOW)
@@ -381,7 +382,7 @@ def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
     assert [(request.piece, request.offset) for request in withdrawn.requests] == keys
     (request,) = ask.requests
     swarm.gives(late, landed(request), LATE + 2)
-    swarm.fetching.fill(late, LATE + 2)
+    swarm.fetching.asking.fill(late, LATE + 2)
     assert len(late.asked) == 8, "it has made up for it"
 
 
@@ -407,13 +408,13 @@ def test_a_window_opens_with_the_rate():
     swarm.fetching.picker.lacking = Bitfield(1000, range(1000))  # there is more than enough
     peer = swarm.join(make_peer(), ALL)
     swarm.fetching.count(peer, 5 * BLOCK, NOW)
-    assert swarm.fetching._window(peer) == FIRST_WINDOW + 5
+    assert swarm.fetching.asking._window(peer) == FIRST_WINDOW + 5
 
 
 def test_nobody_is_asked_for_much_more_than_a_fair_share_of_what_is_left():
     swarm = make_swarm(have=[0])
     peers = [swarm.join(make_peer(number), ALL, unchokes=True) for number in (1, 2)]
-    assert [swarm.fetching._window(peer) for peer in peers] == [FAIR_SHARE * 4 * 2 // 2] * 2
+    assert [swarm.fetching.asking._window(peer) for peer in peers] == [FAIR_SHARE * 4 * 2 // 2] * 2
 
 
 @pytest.mark.parametrize("fast", [False, True])
@@ -426,7 +427,7 @@ def test_a_suspect_piece_does_not_wait_for_a_giver_of_whom_nothing_is_asked(fast
     swarm.fetching.failed(1, (b"x", b"y"))
     giver.snubbed = True  # so that it is asked for one block at a time
     swarm.commands.take()
-    swarm.fetching.fill(giver, NOW)
+    swarm.fetching.asking.fill(giver, NOW)
     swarm.unchoke(other, NOW)
     (first,) = asked_of(swarm, giver)
     swarm.gives(giver, landed(first))
@@ -463,7 +464,7 @@ def test_a_suspect_piece_that_is_no_longer_wanted_goes_with_its_only_giver():
     one = swarm.join(make_peer(1), [1], unchokes=True)
     fetch(swarm, one, 1)
     swarm.fetching.failed(1, (b"a", b"b"))
-    swarm.fetching.fill_hungry(NOW)
+    swarm.fetching.asking.fill_hungry(NOW)
     assert swarm.fetching.picker.exclusive(1)
     swarm.commands.take()
     swarm.fetching.prioritize([(1, SKIP)], NOW)
@@ -516,7 +517,7 @@ def test_a_peer_that_is_good_at_runs_goes_on_where_it_was():
     swarm.commands.take()
     for block in every_block(0):
         swarm.gives(peer, landed(block))
-    swarm.fetching.fill(peer, NOW)
+    swarm.fetching.asking.fill(peer, NOW)
     assert [request.piece for request in asked_of(swarm, peer)] == [2, 2]
 
 
@@ -551,7 +552,7 @@ def test_no_more_is_asked_for_than_the_limit_lets_come():
     swarm, bucket = limited(4 * BLOCK)
     peer = swarm.join(make_peer(), ALL, unchokes=True)
     assert asked_of(swarm, peer) == []
-    assert swarm.fetching.is_limited(NOW)
+    assert swarm.fetching.asking.is_limited(NOW)
     asked = 0
     for tenth in range(1, 16):
         swarm.fetching.tick(NOW + tenth / 10)
@@ -561,7 +562,7 @@ def test_no_more_is_asked_for_than_the_limit_lets_come():
     bucket.set_rate(None, NOW + 2)
     swarm.fetching.tick(NOW + 2)
     assert asked + len(asked_of(swarm, peer)) == 8, "every block"
-    assert not swarm.fetching.is_limited(NOW + 2)
+    assert not swarm.fetching.asking.is_limited(NOW + 2)
 
 
 def test_peers_take_turns_under_a_limit():
@@ -628,8 +629,8 @@ def test_patience_is_not_renewed_by_others_who_help_out():
     for second in range(1, 31):
         swarm.fetching.tick(NOW + second)
         if silent.asked and second < FIRST_BLOCK_SECONDS:  # somebody else has brought it, and then it was wanted again
-            swarm.fetching._withdraw(silent, list(silent.asked), NOW + second)
-            swarm.fetching.fill_hungry(NOW + second)
+            swarm.fetching.asking.withdraw(silent, list(silent.asked), NOW + second)
+            swarm.fetching.asking.fill_hungry(NOW + second)
     assert silent.snubbed
 
 
@@ -642,7 +643,7 @@ def test_a_suspect_piece_is_taken_from_a_giver_that_trickles():
     liar = swarm.join(make_peer(1), [1], unchokes=True)
     fetch(swarm, liar, 1)
     swarm.fetching.failed(1, (b"a", b"b"))
-    swarm.fetching.fill_hungry(NOW)
+    swarm.fetching.asking.fill_hungry(NOW)
     other = swarm.join(make_peer(2), [1], unchokes=True)
     swarm.gives(liar, landed(every_block(1)[0]))
     liar.waited = -1000.0  # it is always in time with the next block

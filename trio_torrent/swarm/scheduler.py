@@ -180,7 +180,7 @@ class Scheduler:
                 liars = self._fetching.failed(piece, digests)
                 self._hashing.failed(piece, now)
                 self._drop_liars(liars, now)
-                self._fetching.fill_hungry(now)
+                self._fetching.asking.fill_hungry(now)
             case Released(pieces, good):
                 self._fetching.release(pieces, frozenset(good), now)
                 self._got(now)
@@ -319,7 +319,7 @@ class Scheduler:
         if peer.id in self._peers:
             self._hashing.ask(peer, now)
         if more and peer.id in self._peers:
-            self._fetching.fill(peer, now)
+            self._fetching.asking.fill(peer, now)
 
     def _on_message(self, peer: Peer, message: wire.Message, now: float) -> bool:
         """Whether the peer may have more to ask for now."""
@@ -376,7 +376,7 @@ class Scheduler:
             case wire.Hashes():
                 liars, of = self._hashing.answered(peer, message)
                 self._drop_liars(liars, now, of)
-                self._fetching.fill_hungry(now)
+                self._fetching.asking.fill_hungry(now)
             case wire.HashReject():
                 self._hashing.rejected(peer, message)
 
@@ -484,6 +484,6 @@ class Scheduler:
             interesting=len(interesting),
             giving=len(giving),
             silent=sum(peer.snubbed for peer in giving),
-            limited=self._fetching.is_limited(now),
+            limited=self._fetching.asking.is_limited(now),
             full=self._fetching.picker.is_full,
         )
