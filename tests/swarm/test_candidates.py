@@ -12,8 +12,8 @@ from trio_torrent.swarm.candidates import (
     GLANCE_SECONDS,
     LOOK_SECONDS,
     MOST_AT_ONCE,
-    MOST_HALF_OPEN,
     MOST_LOOKS,
+    MOST_TRYING,
     REST_SECONDS,
     SHORTAGE_SECONDS,
     Candidates,
@@ -118,7 +118,7 @@ def test_who_came_by_himself_while_we_dialled_is_not_dialled_again():
 
 @pytest.mark.parametrize(
     ("free", "count"),
-    [(-5, 0), (0, 0), (1, ATTEMPTS_PER_PLACE), (7, 7 * ATTEMPTS_PER_PLACE), (1000, MOST_HALF_OPEN)],
+    [(-5, 0), (0, 0), (1, ATTEMPTS_PER_PLACE), (7, 7 * ATTEMPTS_PER_PLACE), (1000, MOST_TRYING)],
 )
 def test_free_places_and_half_open_are_the_limits(free: int, count: int):
     assert len(dialled(having(*many(100)), 0, free)) == count
@@ -150,19 +150,19 @@ def test_who_is_alone_gets_time():
 
 
 def test_while_others_wait_it_is_a_glance():
-    attempts = having(*many(MOST_HALF_OPEN + 1)).next(0, free=MANY)
+    attempts = having(*many(MOST_TRYING + 1)).next(0, free=MANY)
     assert {attempt.seconds for attempt in attempts} == {GLANCE_SECONDS}
 
 
 def test_looks_leave_room_for_glances():
-    candidates = having(*many(MOST_HALF_OPEN))
+    candidates = having(*many(MOST_TRYING))
     seconds = [attempt.seconds for attempt in candidates.next(0, free=MANY)]
     assert seconds.count(LOOK_SECONDS) == MOST_LOOKS
-    assert seconds.count(GLANCE_SECONDS) == MOST_HALF_OPEN - MOST_LOOKS
+    assert seconds.count(GLANCE_SECONDS) == MOST_TRYING - MOST_LOOKS
 
 
 def test_who_missed_the_glance_gets_a_look_when_everyone_has_had_theirs():
-    addresses = many(MOST_HALF_OPEN + 5)
+    addresses = many(MOST_TRYING + 5)
     candidates = having(*addresses)
     first = dialled(candidates, 0)
     for one in first:
@@ -185,7 +185,7 @@ def black_holes(candidates: Candidates, seconds: float, *, since: float = 0.0) -
         for attempt in candidates.next(now, free=MANY):
             first.setdefault(attempt.address, now)
             ends[attempt.address] = now + attempt.seconds
-        assert candidates.trying == len(ends) <= MOST_HALF_OPEN
+        assert candidates.trying == len(ends) <= MOST_TRYING
         now += 0.25
     return first
 
@@ -206,7 +206,7 @@ def test_the_hopeless_do_not_stand_in_the_way_of_a_newcomer():
 
 
 def test_a_glance_is_not_held_against_it_and_a_look_is():
-    candidates = having(*many(MOST_HALF_OPEN + 1))
+    candidates = having(*many(MOST_TRYING + 1))
     one = dialled(candidates, 0)[0]
     candidates.failed(one, 1, Failure.LATE)
     known = candidates._pool.get(one)
@@ -326,9 +326,9 @@ def test_whom_the_user_names_comes_first():
 
 def test_ipv4_and_ipv6_are_tried_by_turns():
     sixes = [Address(f"2a00:{number:x}::1", 1) for number in range(300)]
-    candidates = having(*sixes, *many(15))
+    candidates = having(*sixes, *many(MOST_TRYING // 2))
     order = dialled(candidates, 0)
-    assert sum(":" in one.host for one in order) == MOST_HALF_OPEN // 2
+    assert sum(":" in one.host for one in order) == MOST_TRYING // 2
     assert [":" in one.host for one in order[:4]] in ([True, False] * 2, [False, True] * 2)
 
 

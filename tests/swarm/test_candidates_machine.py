@@ -11,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from trio_torrent.address import Address, plain
 from trio_torrent.swarm import pool
-from trio_torrent.swarm.candidates import MOST_HALF_OPEN, MOST_LOOKS, Candidates
+from trio_torrent.swarm.candidates import MOST_LOOKS, MOST_TRYING, Candidates
 from trio_torrent.swarm.events import Failure
 
 HOSTS = ["9.9.9.9", "::ffff:9.9.9.9", "9.9.9.8", "2a00::1", "2a00::2", "2b00::1", "10.0.0.1", "a.example", "224.0.0.1"]
@@ -73,7 +73,7 @@ class World(RuleBasedStateMachine):
 
     @invariant()
     def attempts_are_counted_right(self) -> None:
-        assert self.candidates.trying == len(self.trying) <= MOST_HALF_OPEN
+        assert self.candidates.trying == len(self.trying) <= MOST_TRYING
         assert len(self.candidates._looks) <= MOST_LOOKS
 
     @invariant()

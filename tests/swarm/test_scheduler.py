@@ -12,7 +12,7 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.admission import INACTIVE_SECONDS, MOST_FROM_A_SITE
 from trio_torrent.swarm.availability import HIGH, SKIP
-from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_HALF_OPEN
+from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_TRYING
 from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Finish, Send, Serve, Unserve, Verify, Withdraw
 from trio_torrent.swarm.events import (
     AddressesFound,
@@ -436,8 +436,8 @@ def test_those_who_come_in_leave_some_places_to_those_whom_we_choose():
 
 def test_only_so_many_dials_at_once():
     bench = make()
-    commands = bench.finds(*range(1, 60))
-    assert len(commands) == MOST_HALF_OPEN
+    commands = bench.finds(*range(1, MOST_TRYING + 10))
+    assert len(commands) == MOST_TRYING
     assert isinstance(commands[0], Dial)
     assert len(bench.happens(DialFailed(commands[0].address, "refused"))) == 1
 

@@ -140,8 +140,7 @@ class Performer:
     async def _dial(self, address: Address, seconds: float) -> None:
         with self._boundary.guard("dialling"):
             try:
-                async with self._share.attempting(look=seconds >= LOOK_SECONDS):
-                    stream, theirs, early = await self._reach(address, seconds)
+                stream, theirs, early = await self._reach(address, seconds)
             except (PeerError, ProtocolError) as error:
                 await self._inbox.send(DialFailed(address, str(error), _why(error)))
                 return
@@ -172,8 +171,9 @@ class Performer:
     async def _call(
         self, address: Address, ours: Handshake, seconds: float
     ) -> tuple[trio.abc.Stream, Handshake, bytes]:
-        with trio.fail_after(seconds):
-            stream = await self._connect(address)
+        async with self._share.attempting(look=seconds >= LOOK_SECONDS):
+            with trio.fail_after(seconds):
+                stream = await self._connect(address)
         try:
             with trio.fail_after(seconds):
                 return stream, *await shake_hands(stream, ours, upgrade=self._v2)

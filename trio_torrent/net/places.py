@@ -17,7 +17,7 @@ class Places:
     def __init__(self, budget: Budget | None = None) -> None:
         self.budget = budget or Budget()
         self._shares = Shares(self.budget)
-        self._queue: dict[Waiting, trio.Event] = {}  # at most `MOST_HALF_OPEN` of each torrent
+        self._queue: dict[Waiting, trio.Event] = {}  # at most `MOST_TRYING` of each torrent
 
     @contextmanager
     def share(self) -> Iterator[Share]:
@@ -59,7 +59,7 @@ class Share:
 
     @asynccontextmanager
     async def attempting(self, *, look: bool) -> AsyncIterator[None]:
-        """An attempt's place, as soon as there is one. ShortageError if nothing could come of it."""
+        """A dial's place, as soon as there is one. ShortageError if nothing could come of it."""
         if self._shares.room(self) is not Room.FREE:
             raise ShortageError("too many connections in all")
         me = Waiting(self, look)

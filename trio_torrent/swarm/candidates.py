@@ -21,8 +21,10 @@ from .events import Failure
 from .pool import MOST_FAILURES, USER, Known, Pool
 from .priority import Ranking
 
-MOST_HALF_OPEN = 30  # attempts at once; libtorrent's `connection_speed` and `torrent_connect_boost`
-MOST_LOOKS = MOST_HALF_OPEN // 2
+# Attempts at once, from the dial to the end of the handshake: as many as a torrent usually has places for, and some.
+# How many of them may be half-open is for the client (`shares`).
+MOST_TRYING = 60
+MOST_LOOKS = MOST_TRYING // 4
 
 # Of what a stranger names in one go, the first ones are looked at: each takes some 30 µs, and all else waits. Trackers
 # name 200 as a rule, peers 50 (BEP 11).
@@ -109,7 +111,7 @@ class Candidates:
 
     def next(self, now: float, *, free: int) -> list[Attempt]:
         """Whom to try now, when `free` more connections are welcome."""
-        slots = min(MOST_HALF_OPEN, ATTEMPTS_PER_PLACE * free) - len(self._trying)
+        slots = min(MOST_TRYING, ATTEMPTS_PER_PLACE * free) - len(self._trying)
         if slots <= 0 or now < self._short_until:
             return []
         if now >= self._order_until:

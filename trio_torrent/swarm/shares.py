@@ -8,9 +8,10 @@ from collections.abc import Hashable, Iterable
 
 import attrs
 
-from .candidates import MOST_HALF_OPEN, MOST_LOOKS
+from .candidates import MOST_LOOKS
 
 MOST_CONNECTIONS = 200  # in all; libtorrent's `connections_limit`
+MOST_HALF_OPEN = 30  # dials that have not been answered; libtorrent's `connection_speed` and `torrent_connect_boost`
 MOST_PENDING = 256  # strangers who have not said what they want; rqbit's limit
 
 # Above the limit, for those who may take another's place, or whose torrent has less than its share (libtorrent's
