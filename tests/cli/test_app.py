@@ -110,9 +110,15 @@ def test_limits(command, asked):
 def test_defaults(asked):
     assert exit_of("seed", "x") == 0
     ((_, orders),) = asked
-    assert orders.seed
+    assert (orders.seed, orders.superseed) == (True, False)
     assert orders.network == Network()
     assert not orders.limits
+
+
+def test_superseeding_is_asked_for(asked):
+    assert exit_of("seed", "x", "--superseed") == 0
+    ((_, orders),) = asked
+    assert orders.superseed
 
 
 def test_a_bug_is_one_line_that_says_so(monkeypatch, capsys):

@@ -94,6 +94,7 @@ class Swarm:
     def join(self, peer: Peer, pieces: Iterable[int] = (), *, unchokes: bool = False) -> Peer:
         """A peer comes, says what it has, and perhaps unchokes us."""
         self.peers[peer.id] = peer
+        self.serving.joined(peer, NOW)
         self.fetching.bitfield(peer, Bitfield(PIECES, pieces))
         if unchokes:
             self.unchoke(peer)
@@ -114,8 +115,10 @@ class Swarm:
         self.serving.left(peer, now)
 
 
-def make_swarm(have: Iterable[int] = (), *, slots: int = 2, down: Sequence[Bucket] = ()) -> Swarm:
+def make_swarm(
+    have: Iterable[int] = (), *, slots: int = 2, down: Sequence[Bucket] = (), superseed: bool = False
+) -> Swarm:
     pieces, peers, commands, bans = Bitfield(PIECES, have), dict[PeerId, Peer](), Commands(), Bans()
     fetching = Fetching(GEOMETRY, pieces, peers, commands.do, bans=bans, random=Random(1), now=NOW, limits=down)
-    serving = Serving(GEOMETRY, pieces, peers, commands.do, random=Random(1), slots=slots, now=NOW)
+    serving = Serving(GEOMETRY, pieces, peers, commands.do, random=Random(1), slots=slots, now=NOW, superseed=superseed)
     return Swarm(pieces, peers, commands, bans, fetching, serving)

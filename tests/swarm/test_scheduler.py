@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from random import Random
+from typing import Any
 
 import attrs
 import pytest
@@ -33,7 +34,7 @@ from trio_torrent.swarm.events import (
 from trio_torrent.swarm.fetching import MOST_REJECTS
 from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
 from trio_torrent.swarm.scheduler import Swarm as Snapshot
-from trio_torrent.swarm.serving import MOST_BAD_REQUESTS, MOST_QUEUED
+from trio_torrent.swarm.serving import LATE_SECONDS, MOST_BAD_REQUESTS, MOST_QUEUED
 from trio_torrent.swarm.stall import Stall
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode_all
@@ -97,7 +98,7 @@ class Bench:
         return self.scheduler.snapshot(self.now)
 
 
-def make(have=(), hold=(), **limits: int) -> Bench:
+def make(have=(), hold=(), **limits: Any) -> Bench:
     scheduler = Scheduler(
         GEOMETRY,
         Bitfield(PIECES, have),
@@ -395,6 +396,82 @@ def test_a_place_is_not_left_with_a_peer_whose_choke_was_on_its_way():
     assert len(late) == 9
     connection.receive(encode_all(late))
     assert not any(map(any, lent.values())), "nothing has landed"
+
+
+# -- giving ----------------------------------------------------------------------------------------------------------
+
+
+def handshakes(commands: list[Command]) -> list[ExtendedHandshake]:
+    said = [message for send in commands if isinstance(send, Send) for message in send.messages]
+    return [theirs for message in said if isinstance(message, wire.Extended) and (theirs := decode_extended(message))]
+
+
+@pytest.mark.parametrize(("have", "says_so"), [((), False), ((0,), False), (range(PIECES), True)])
+def test_who_has_everything_says_that_it_wants_nothing(have, says_so):
+    (greeting,) = handshakes(make(have).joins(extended=True))
+    assert greeting.upload_only == says_so
+
+
+def test_that_nothing_is_wanted_any_more_is_said_to_those_who_stay():
+    bench = make(have=[0, 1, 2, 3])
+    bench.joins(1, extended=True)
+    bench.joins(2, extended=True)
+    bench.joins(3)
+    bench.says(1, EVERYTHING, wire.Unchoke(), landed(every_block(4)[0]))
+    bench.says(1, landed(every_block(4)[0]))
+    commands = bench.happens(PieceVerified(4))
+    said = [command for command in commands if handshakes([command])]
+    assert [(send.peer, handshakes([send])[0].upload_only) for send in said if isinstance(send, Send)] == [(2, True)]
+
+
+def test_two_who_want_nothing_part():
+    bench = make(have=range(PIECES))
+    bench.joins(1, extended=True)
+    commands = bench.says(1, encode_extended(ExtendedHandshake(upload_only=True)), wire.Have(1))
+    assert drops(commands) == [(1, "both want nothing")]
+
+
+def test_who_wants_nothing_may_still_give():
+    bench = make(have=[0])
+    bench.joins(1, extended=True)
+    commands = bench.says(1, encode_extended(ExtendedHandshake(upload_only=True)), wire.Have(1), wire.Interested())
+    assert drops(commands) == []
+    assert Send(PeerId(1), (wire.Interested(),)) in commands
+    assert Send(PeerId(1), (wire.Unchoke(),)) not in commands
+    commands = bench.says(1, encode_extended(ExtendedHandshake()))
+    assert Send(PeerId(1), (wire.Unchoke(),)) in commands, "it wants something again"
+
+
+def test_a_superseed_opens_with_nothing():
+    bench = make(have=range(PIECES), superseed=True)
+    opening, *haves = bench.joins(1, fast=True, extended=True)
+    assert isinstance(opening, Send)
+    assert not handshakes([opening])[0].upload_only
+    assert opening.messages[1:] == (wire.HaveNone(),)
+    (told,) = (have.messages for have in haves if isinstance(have, Send))
+    bench.joins(2, fast=True)
+    bench.says(1, wire.HaveNone())
+    assert isinstance(told[0], wire.Have)
+    (more,) = bench.says(2, wire.HaveNone(), wire.Have(told[0].piece))
+    assert isinstance(more, Send)
+    assert (more.peer, len(more.messages)) == (1, 1)
+
+
+def test_a_starting_peer_is_offered_pieces_by_our_torrents_name():
+    bench = make(have=range(PIECES), upload_slots=1)
+    bench.joins(1)
+    bench.says(1, wire.Interested())
+    bench.joins(2, fast=True)
+    (offer,) = bench.says(2, wire.HaveNone())
+    assert offer == Send(PeerId(2), tuple(map(wire.AllowedFast, range(PIECES))))
+
+
+def test_who_asks_on_although_it_is_choked_is_dropped_at_last():
+    bench = make(have=[0])
+    bench.joins()
+    bench.passes(LATE_SECONDS)
+    bench.says(1, *[wire.Request(0, 0, BLOCK)] * MOST_BAD_REQUESTS)
+    assert drops(bench.says(1, wire.Request(0, 0, BLOCK))) == [(1, "asks although it is choked")]
 
 
 # -- addresses and time ----------------------------------------------------------------------------------------------

@@ -102,8 +102,11 @@ def get(
 @folder_option("--data", "-d", exists=True, help="Where the files are; the current folder by default.")
 @network_options
 @seed_options
+@option("--superseed", is_flag=True, help="For the first copy there is: send each piece about once.")
 @output_options
-def seed(source: str, data: Path, network: Network, limits: SeedLimits, as_json: bool, quiet: bool) -> Exit:
+def seed(
+    source: str, data: Path, network: Network, limits: SeedLimits, superseed: bool, as_json: bool, quiet: bool
+) -> Exit:
     """Serve data that is complete.
 
     It is checked first. Runs until interrupted, or until --seed-ratio or --seed-time is reached.
@@ -112,7 +115,7 @@ def seed(source: str, data: Path, network: Network, limits: SeedLimits, as_json:
     from .run import run
     from .voice import Voice
 
-    orders = Orders(folder=data, network=network, limits=limits, seed=True)
+    orders = Orders(folder=data, network=network, limits=limits, seed=True, superseed=superseed)
     return run(partial(follow, [source], orders, Voice(as_json=as_json, quiet=quiet)))
 
 

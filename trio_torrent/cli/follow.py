@@ -51,6 +51,7 @@ class Orders:
     network: Network
     limits: SeedLimits
     seed: bool = False  # the data is said to be there, so it is an error if it is not
+    superseed: bool = False
     stall_seconds: float | None = None  # give up when nothing has arrived for so long
 
 
@@ -239,7 +240,8 @@ async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt
     followers = [Follower(source, orders, voice) for source in sources]
     # A folder that cannot be is better known now than at the first piece.
     orders.folder.mkdir(parents=True, exist_ok=True)
-    async with open_client(orders.network.settings()) as client:
+    settings = attrs.evolve(orders.network.settings(), superseed=orders.superseed)
+    async with open_client(settings) as client:
         if orders.network.port not in (0, client.port):
             voice.say(f"port {orders.network.port} is taken: peers reach us at {client.port}")
         with interrupt:

@@ -67,7 +67,12 @@ class Settings:
     requests, choking and the like are a thousandth of them."""
 
     upload_slots: int = attrs.field(default=8, validator=_positive)
-    """Peers of one torrent that are served at once. TCP shares a link badly among many (BEP 3)."""
+    """Peers of one torrent that are served at once, at the least; a link that is fast enough serves more. TCP shares a
+    link badly among many (BEP 3), and peers that get too little of it have nothing to pass on."""
+
+    superseed: bool = False
+    """Serve what is complete from the start as if it were the first copy there is: each piece is sent about once until
+    the others have it all (BEP 16). It is no use where somebody else has everything, too."""
 
     allow_local: bool = False
     """Let torrents name trackers and other servers on this machine or the local network without restriction."""

@@ -35,6 +35,7 @@ class Peer:
     fast: bool
     v2: bool = False  # goes by the v2 info-hash, and so may be asked for hashes
     incoming: bool
+    extended: bool = False  # it speaks BEP 10
     joined: float  # seconds, on the scheduler's clock
     pieces: Bitfield
     counted_as_seed: bool = False  # in `Availability`
@@ -42,6 +43,7 @@ class Peer:
 
     chokes_us: bool = True
     interested: bool = False  # in us
+    upload_only: bool = False  # says that it wants nothing (BEP 21)
     we_choke: bool = True
     we_are_interested: bool = False  # they have a piece that we want and lack
 
@@ -67,7 +69,14 @@ class Peer:
 
     serving: dict[Request, None] = attrs.field(factory=dict)  # what they asked for and were not sent
     serving_hashes: int = 0  # requests for hashes that were not answered yet
+    allowed: dict[int, int] = attrs.field(factory=dict)  # piece: bytes of it that it may have while it is choked
     bad_requests: int = 0
+    late_requests: int = 0  # since we choked it, when it should have known
+
+    @property
+    def wants(self) -> bool:
+        """It would take what we have: it says so, and nothing else that it says is against it."""
+        return self.interested and not self.upload_only and not self.pieces.complete
 
     def pace(self, now: float) -> float:
         """Bytes a second that it gives us: over the last seconds, or whenever it owed us some, whichever is more."""

@@ -73,7 +73,8 @@ class Limits:
     """What one torrent may take."""
 
     connections: int = 50
-    upload_slots: int = 8
+    upload_slots: int = 8  # at the least
+    superseed: bool = False  # if everything is there from the start (BEP 16)
 
 
 @attrs.frozen
@@ -85,6 +86,7 @@ class Ours:
     client: str | None = None
     external: tuple[Address, ...] = ()  # where others see us, as far as known, one address of a family
     own: frozenset[Address] = frozenset()  # where we would reach ourselves, as far as known
+    info_hash: bytes = b""  # the 20 bytes by which they know the torrent
 
 
 @attrs.frozen
@@ -150,7 +152,15 @@ class Scheduler:
             geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now, limits=down
         )
         self._serving = Serving(
-            geometry, have, self._peers, self._do, random=random, slots=self._limits.upload_slots, now=now
+            geometry,
+            have,
+            self._peers,
+            self._do,
+            random=random,
+            slots=self._limits.upload_slots,
+            now=now,
+            info_hash=ours.info_hash,
+            superseed=self._limits.superseed,
         )
         picker = self._fetching.picker
         picker.hold(hold)
@@ -183,7 +193,7 @@ class Scheduler:
                 self._fetching.asking.fill_hungry(now)
             case Released(pieces, good):
                 self._fetching.release(pieces, frozenset(good), now)
-                self._got(now)
+                self._finish(now)
             case Joined():
                 self._on_joined(event, now)
             case DialFailed() | AddressesFound():
@@ -223,6 +233,7 @@ class Scheduler:
             fast=event.fast,
             v2=event.v2,
             incoming=event.incoming,
+            extended=event.extended,
             joined=now,
             last_heard=now,
             last_said=now,
@@ -242,8 +253,9 @@ class Scheduler:
             return
         self._fetching.joined(peer)
         greeting = (self._extended(),) if event.extended else ()
-        if opening := (*greeting, *self._opening(peer)):
+        if opening := (*greeting, *self._serving.opening(peer)):
             self._do(Send(peer.id, opening))
+        self._serving.joined(peer, now)
         self._contacts.dial(now)
 
     def _make_place(self, peer: Peer, now: float, *, crowded: bool) -> str | None:
@@ -267,15 +279,14 @@ class Scheduler:
         return peer.incoming != twin.incoming and peer.incoming != ours_is_greater
 
     def _extended(self) -> wire.Message:
-        return encode_extended(ExtendedHandshake(client=self._ours.client, port=self._ours.port, reqq=MOST_QUEUED))
-
-    def _opening(self, peer: Peer) -> tuple[wire.Message, ...]:
-        """What says which pieces we have; nothing, if we have none and the peer does not speak BEP 6."""
-        if peer.fast and self.have.complete:
-            return (wire.HaveAll(),)
-        if self.have.count:
-            return (wire.Bitfield(bytes(self.have)),)
-        return (wire.HaveNone(),) if peer.fast else ()
+        return encode_extended(
+            ExtendedHandshake(
+                client=self._ours.client,
+                port=self._ours.port,
+                reqq=MOST_QUEUED,
+                upload_only=self._serving.upload_only,
+            )
+        )
 
     def _drop(self, peer: Peer, reason: str, now: float, *, for_good: bool = False) -> None:
         self._do(Drop(peer.id, reason))
@@ -307,14 +318,14 @@ class Scheduler:
             elif type(message) is wire.Request:  # nearly all of them, in an upload
                 requests.append(message)
             else:
-                self._serving.requested(peer, requests)  # in the order in which it was said
+                self._serving.requested(peer, requests, now)  # in the order in which it was said
                 requests = []
                 more |= self._on_message(peer, message, now)
                 if peer.id not in self._peers:
                     return  # it lied
         if size:
             self._fetching.count(peer, size, now)
-        self._serving.requested(peer, requests)
+        self._serving.requested(peer, requests, now)
         self._judge(peer, now)
         if peer.id in self._peers:
             self._hashing.ask(peer, now)
@@ -332,7 +343,7 @@ class Scheduler:
             case wire.Interested() | wire.NotInterested():
                 peer.interested = isinstance(message, wire.Interested)
                 self._serving.interest_changed(peer, now)
-            case wire.Have() | wire.Bitfield() | wire.HaveAll() | wire.AllowedFast() | wire.Suggest():
+            case wire.Have() | wire.Bitfield() | wire.HaveAll() | wire.HaveNone() | wire.AllowedFast() | wire.Suggest():
                 return self._on_pieces(peer, message, now)
             case wire.Cancel():
                 self._serving.cancelled(peer, message)
@@ -347,16 +358,20 @@ class Scheduler:
     def _on_pieces(
         self,
         peer: Peer,
-        message: wire.Have | wire.Bitfield | wire.HaveAll | wire.AllowedFast | wire.Suggest,
+        message: wire.Have | wire.Bitfield | wire.HaveAll | wire.HaveNone | wire.AllowedFast | wire.Suggest,
         now: float,
     ) -> bool:
         match message:
             case wire.Have(piece):
-                return self._fetching.gained(peer, piece)
+                more = self._fetching.gained(peer, piece)
+                self._serving.gained(peer, piece, now)
+                return more
             case wire.Bitfield(bits):
-                return self._fetching.bitfield(peer, Bitfield.from_bytes(bits, self.have.size))
+                return self._on_opening(peer, Bitfield.from_bytes(bits, self.have.size), now)
             case wire.HaveAll() if not peer.pieces.complete:  # 5 bytes, said again and again, must not cost a set each
-                return self._fetching.bitfield(peer, Bitfield.full(self.have.size))
+                return self._on_opening(peer, Bitfield.full(self.have.size), now)
+            case wire.HaveNone():
+                self._serving.opened(peer, now)
             case wire.AllowedFast(piece):
                 self._fetching.allowed_fast(peer, piece, now)
             case wire.Suggest(piece):
@@ -365,12 +380,17 @@ class Scheduler:
                 pass
         return False
 
+    def _on_opening(self, peer: Peer, pieces: Bitfield, now: float) -> bool:
+        more = self._fetching.bitfield(peer, pieces)
+        self._serving.opened(peer, now)
+        return more
+
     def _on_extension(
         self, peer: Peer, message: wire.Extended | wire.HashRequest | wire.Hashes | wire.HashReject, now: float
     ) -> None:
         match message:
             case wire.Extended():
-                self._on_extended(peer, message)
+                self._on_extended(peer, message, now)
             case wire.HashRequest():
                 self._hashing.requested(peer, message)
             case wire.Hashes():
@@ -380,10 +400,12 @@ class Scheduler:
             case wire.HashReject():
                 self._hashing.rejected(peer, message)
 
-    def _on_extended(self, peer: Peer, message: wire.Extended) -> None:
+    def _on_extended(self, peer: Peer, message: wire.Extended, now: float) -> None:
         peer.handshakes += 1
         if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
             peer.queue = theirs.reqq or peer.queue
+            peer.upload_only = theirs.upload_only
+            self._serving.interest_changed(peer, now)
             if peer.incoming and theirs.port is not None:
                 self._contacts.listens(peer, theirs.port)
 
@@ -391,12 +413,14 @@ class Scheduler:
         """Part with a peer that is of no use, or a nuisance."""
         if self.have.complete and peer.pieces.complete:
             self._drop(peer, "both have everything", now, for_good=True)
+        elif self._serving.upload_only and peer.upload_only:
+            self._drop(peer, "both want nothing", now, for_good=self.have.complete)
         elif peer.rejects > MOST_REJECTS:
             self._drop(peer, "refuses everything", now)
         elif self._fetching.is_flood(peer):
             self._drop(peer, "sends what nobody asked for", now)
-        elif self._serving.is_nuisance(peer):
-            self._drop(peer, "asks for what is not there", now)
+        elif complaint := self._serving.complaint(peer):
+            self._drop(peer, complaint, now)
 
     # -- what the user wants -----------------------------------------------------------------------------------------
 
@@ -404,31 +428,31 @@ class Scheduler:
         match event:
             case Wanted(priorities):
                 self._fetching.prioritize(priorities, now)
-                self._finish()
+                self._finish(now)
             case Awaited(deadlines):
                 self._fetching.urgent(deadlines, now)
             case InOrder(on):
                 self._fetching.picker.sequential = on
 
-    def _finish(self) -> None:
-        """Say so when nothing is lacking any more."""
+    def _finish(self, now: float) -> None:
+        """Say so when nothing is lacking any more, or something is again; to peers, too (BEP 21)."""
         done = not self._fetching.picker.lacking.count
-        if done and not self._finished:
+        if done == self._finished:
+            return
+        self._finished = self._serving.wants_nothing = done
+        if done:
             self._do(Finish())
-        self._finished = done
+        for peer in list(self._peers.values()):
+            self._judge(peer, now)
+            if peer.extended and peer.id in self._peers:
+                self._do(Send(peer.id, (self._extended(),)))
 
     # -- what the disk says ------------------------------------------------------------------------------------------
 
     def _on_verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> None:
         liars = self._fetching.verified(piece, digests, now)
         self._drop_liars(liars, now)
-        self._got(now)
-
-    def _got(self, now: float) -> None:
-        self._finish()
-        if self.have.complete:
-            for peer in list(self._peers.values()):
-                self._judge(peer, now)
+        self._finish(now)
 
     # -- addresses and time ------------------------------------------------------------------------------------------
 
