@@ -78,12 +78,16 @@ def _some(world: World, share: float) -> Bitfield:
 # -- sharing ---------------------------------------------------------------------------------------------------------
 
 
-def crowd(seed: int, leechers: int = 50, size: int = 32 * MIB) -> Run:
-    """One seed, and all come at once."""
-    world = _small(seed, size, 128 << 10)
-    world.seed_at(world.host(up=UP))
-    nodes = [world.add(world.host(up=UP)) for _ in range(leechers)]
-    return _run(world, nodes, bound(size, [UP], [UP] * leechers))
+def crowd(seed: int, leechers: int = 50, size: int = 64 * MIB) -> Run:
+    """One seed, and all come at once.
+
+    At a quarter of size and rates, not less: a queue of blocks does not get smaller with them, and with few pieces in
+    all too many would be in flight from the seed to two leechers at once. (At full size it is 1.2 times the bound.)
+    """
+    world, up = _small(seed, size, 128 << 10), 2 * UP
+    world.seed_at(world.host(up=up))
+    nodes = [world.add(world.host(up=up)) for _ in range(leechers)]
+    return _run(world, nodes, bound(size, [up], [up] * leechers))
 
 
 def even_crowd(seed: int, leechers: int, *, up: float, delay: float, size: int, piece: int) -> Run:

@@ -19,11 +19,11 @@ SEEDS = [1, 2, 3]
 def test_a_crowd_around_one_seed(name: str, seed: int):
     """All are done soon after the seed could have sent one copy, and the load is shared.
 
-    Upload is shared: whatever a leecher gets, it gets of others' uplinks. So nobody may be spared half of what the
-    median gives, nor be left behind in getting: half-way, the poorest has at least half of what the median has.
+    Upload is shared: whatever a leecher gets, it gets of others' uplinks. So nobody may be left behind in getting:
+    half-way, the poorest has at least half of what the median has. Nor may anybody be spared most of the giving.
     """
     done = complete(name, seed, within=1.3)
-    assert least_share([node.uploaded for node in done.watched]) >= 0.5
+    assert least_share([node.uploaded for node in done.watched]) >= 0.4
     assert least_share([round(node.rate(0, done.bound / 2)) for node in done.watched]) >= 0.5
 
 

@@ -10,19 +10,29 @@ from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.swarm.events import PeerId
-from trio_torrent.swarm.superseed import ENOUGH, HAVES_AT_ONCE, OFFERS, PATIENCE_SECONDS, Superseed, Telling
+from trio_torrent.swarm.superseed import (
+    ENOUGH,
+    HAVES_AT_ONCE,
+    OFFERS,
+    PASSING_SECONDS,
+    PATIENCE_SECONDS,
+    Superseed,
+    Telling,
+)
 
 from .making import NOW
 
-SIZE = 12
+SIZE = 12  # pieces
+LENGTH = 100  # bytes of each
 
 
 class Told:
     """A superseed, and what peers heard of it."""
 
-    def __init__(self, size: int = SIZE, *, seed: int = 1) -> None:
-        self.superseed = Superseed(size, Random(seed))
+    def __init__(self, size: int = SIZE, *, slots: int = 0, seed: int = 1) -> None:
+        self.superseed = Superseed(Geometry.contiguous(LENGTH, size * LENGTH), slots=slots, random=Random(seed))
         self.size = size
         self.told: dict[int, list[int]] = {}
         self.now = NOW
@@ -43,6 +53,9 @@ class Told:
         for piece in pieces:
             said.update(self.hear(self.superseed.gained(PeerId(peer), piece, self.now)))
         return said
+
+    def sends(self, peer: int, piece: int, size: int) -> dict[int, list[int]]:
+        return self.hear(self.superseed.sent(PeerId(peer), piece, size, self.now))
 
     def passes(self, seconds: float) -> dict[int, list[int]]:
         self.now += seconds
@@ -69,16 +82,18 @@ def test_there_is_no_more_until_somebody_else_has_it():
     assert list(table.gains(1, *two)) == [2]
 
 
-def test_alone_with_us_a_peer_gets_everything():
-    table = Told()
-    table.joins(1)
-    for piece in table.told[1]:  # which grows
-        table.gains(1, piece)
-    assert sorted(table.told[1]) == list(range(SIZE))
+@pytest.mark.parametrize(("slots", "waits"), [(2, True), (3, False)])
+def test_where_there_are_slots_for_all_nobody_waits(slots, waits):
+    table = Told(slots=slots)
+    first = table.joins(1)[1]
+    table.joins(2)
+    table.joins(3)
+    assert (table.gains(1, first[0]) == {}) == waits
 
 
 def test_nobody_is_told_of_what_it_has():
-    table = Told()
+    """But what it is told of at first: then it has not said yet what it has."""
+    table = Told(slots=1)
     table.joins(1, have=tuple(range(SIZE - 1)))
     table.passes(1)
     assert SIZE - 1 in table.told[1]
@@ -129,11 +144,38 @@ def test_who_stays_away_and_comes_again_counts_once():
     assert not table.superseed.over
 
 
-def test_patience_has_an_end():
-    """Two that cannot reach each other are served all the same; and what one does not fetch goes to the other."""
+def test_what_was_sent_to_a_peer_it_has():
+    """Many do not say so to us, who have it."""
+    table = Told()
+    one, two = table.joins(1)[1], table.joins(2)[2]
+    table.sends(1, one[0], LENGTH - 1)
+    table.sends(1, two[0], LENGTH)  # it was not told of that
+    assert table.passes(PASSING_SECONDS) == {}
+    assert table.sends(1, one[0], 1) == {}
+    assert list(table.passes(PASSING_SECONDS)) == [1]
+
+
+def test_alone_with_us_a_silent_peer_gets_everything():
+    table = Told(slots=1)
+    table.joins(1)
+    for piece in table.told[1]:  # which grows
+        table.sends(1, piece, LENGTH)
+    assert sorted(table.told[1]) == list(range(SIZE))
+
+
+def test_who_can_pass_nothing_on_gets_more_after_a_while():
+    table = Told()
+    one = table.joins(1)[1]
+    table.joins(2)
+    table.now += 50
+    table.gains(1, *one)
+    assert table.passes(PASSING_SECONDS - 1) == {}
+    assert [len(pieces) for pieces in table.passes(1).values()] == [OFFERS]
+
+
+def test_what_one_does_not_fetch_goes_to_another():
     table = Told(4)
     one, two = table.joins(1)[1], table.joins(2)[2]
-    table.gains(1, *one)
     assert table.passes(PATIENCE_SECONDS - 1) == {}
     assert table.passes(1) == {1: two, 2: one}
 

@@ -65,7 +65,7 @@ class Serving:
         self._do = do
         self._info_hash = info_hash
         self._choker = Choker(peers, random=random, slots=slots, now=now)
-        self._superseed = Superseed(have.size, random) if superseed and have.complete else None
+        self._superseed = Superseed(geometry, slots=slots, random=random) if superseed and have.complete else None
         self._guests: list[float] = []  # when each of the last was welcomed
         self.meter = Meter(now)
         self.wants_nothing = have.complete
@@ -188,6 +188,8 @@ class Serving:
         for request in requests:
             peer.serving.pop(request, None)
             count += request.length
+            if self._superseed is not None:
+                self._tell(self._superseed.sent(peer.id, request.piece, request.length, now))
         peer.to_them.add(count, now)
         self.meter.add(count, now)
 
