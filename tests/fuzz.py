@@ -20,6 +20,7 @@ import attrs
 from tests.dht.stranger import DATAGRAMS, Declined, Stranger
 from tests.metainfo.cases import BAD, ODD
 from tests.metainfo.making import Contents, make_torrent
+from trio_torrent.address import Address
 from trio_torrent.bencode import Value, decode, decode_prefix, decode_with_span, encode
 from trio_torrent.errors import BencodeError, MagnetError, MetainfoError, ProtocolError, TrackerError
 from trio_torrent.metainfo import Magnet, Metainfo
@@ -38,6 +39,18 @@ from trio_torrent.tracker.udp_desk import UdpDesk
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode_all
 from trio_torrent.wire.connection import Connection as PeerSide
+from trio_torrent.wire.lsd import MOST_HASHES, LocalAnnounce, decode_local, encode_local
+from trio_torrent.wire.ut_metadata import (
+    MAX_METADATA,
+    MetadataData,
+    MetadataMessage,
+    MetadataReject,
+    MetadataRequest,
+    decode_metadata,
+    encode_metadata,
+    metadata_pieces,
+)
+from trio_torrent.wire.ut_pex import MOST_CONTACTS, Contact, PeerExchange, decode_pex, encode_pex
 
 SLOW = 0.05  # seconds of processor time that one small input may take
 MAX_INPUT = 5000  # bytes
@@ -172,6 +185,32 @@ def parse_tracker_query(data: bytes) -> None:
     assert 0 < parse_announce(data).announce.port < 65536
 
 
+def parse_ut_metadata(data: bytes) -> None:
+    """What a peer says of an info dictionary; what is taken is within the limits, and is written and read again."""
+    message = decode_metadata(data)
+    if message is None:
+        raise ProtocolError("nothing that is known")
+    assert 0 <= message.piece < metadata_pieces(MAX_METADATA)
+    assert decode_metadata(encode_metadata(message)) == message
+
+
+def parse_ut_pex(data: bytes) -> None:
+    """Whom a peer names."""
+    message = decode_pex(data)
+    if message is None:
+        raise ProtocolError("nothing that is known")
+    assert max(len(message.added), len(message.dropped)) <= 2 * MOST_CONTACTS
+    assert all(0 < contact.address.port < 65536 for contact in message.added)
+    assert decode_pex(encode_pex(message)) == message
+
+
+def parse_lsd(data: bytes) -> None:
+    """What comes from the local network."""
+    announce = decode_local(data)
+    assert 0 < len(announce.info_hashes) <= MOST_HASHES
+    encode_local(announce, ipv6=False)
+
+
 def parse_socks(data: bytes) -> None:
     """What a proxy replies."""
     conversation = ask_for_connection(Proxy("socks5", "proxy", 1080, "user", "password"), "t.example", 80)
@@ -247,6 +286,13 @@ TRACKER_URLS = [
 ]
 TRACKER_QUERIES = [announce_url("?", SAID)[1:].encode(), b"info_hash=" + b"%ff" * 20 + b"&info_hash=" + b"a" * 20]
 SOCKS_REPLIES = [b"\5\2\1\0\5\0\0\1" + bytes(6), b"\5\2\1\0\5\0\0\3\5proxy\0\1", b"\5\0\5\5\0\1"]
+UT_METADATA: list[MetadataMessage] = [MetadataRequest(0), MetadataData(7, 123_456, b"piece" * 50), MetadataReject(3)]
+UT_PEX = [
+    PeerExchange((Contact(Address("192.0.2.1", 6881), 0x12),) * 3, (Address("192.0.2.2", 1),)),
+    PeerExchange((Contact(Address("2001:db8::1", 6881)),), (Address("2001:db8::2", 1),) * 2),
+]
+LOCAL = LocalAnnounce(6881, (b"h" * 20, b"i" * 20), "cookie")
+
 TARGETS = {
     "bencode": Target(parse_bencode, BencodeError, TORRENTS),
     "metainfo": Target(parse_metainfo, MetainfoError, TORRENTS),
@@ -258,6 +304,9 @@ TARGETS = {
     "udp request": Target(parse_udp_request, TrackerError, UDP_REQUESTS),
     "tracker url": Target(parse_tracker_url, TrackerError, TRACKER_URLS),
     "tracker query": Target(parse_tracker_query, TrackerError, TRACKER_QUERIES),
+    "ut_metadata": Target(parse_ut_metadata, ProtocolError, [encode_metadata(message) for message in UT_METADATA]),
+    "ut_pex": Target(parse_ut_pex, ProtocolError, [encode_pex(message) for message in UT_PEX]),
+    "lsd": Target(parse_lsd, ProtocolError, [encode_local(LOCAL, ipv6=ipv6) for ipv6 in (False, True)]),
     "socks": Target(parse_socks, TrackerError, SOCKS_REPLIES),
 }
 

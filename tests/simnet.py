@@ -24,6 +24,7 @@ from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, TrackerError
+from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.listen import Reception, Welcome
@@ -211,7 +212,7 @@ def join(
     network: Network,
     nursery: trio.Nursery,
     host: Host,
-    metainfo: Metainfo,
+    source: Metainfo | Magnet,
     save_path: Path,
     *,
     peers: list[Address] | None = None,
@@ -236,10 +237,10 @@ def join(
         places=places or Places(),
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
-    torrent = Torrent(metainfo, save_path, shared, peers or [])
+    torrent = Torrent(source, save_path, shared, peers or [])
 
     def find(info_hash: bytes) -> Welcome | None:
-        return torrent.welcome() if info_hash in metainfo.info_hashes.all_wire else None
+        return torrent.welcome() if info_hash in torrent.info_hashes.all_wire else None
 
     network.listen(host, Reception(find, boundary).receive)
     nursery.start_soon(torrent.run)

@@ -120,7 +120,7 @@ def test_a_thousand_sources_of_which_some_fail(torrent, tmp_path, capsys):
 
 def test_links_are_shown(capsys):
     link = f"magnet:?xt=urn:btih:{HASH}&dn=a%1b%5b2Jb&tr=http%3A%2F%2Fx%2Fannounce&x.pe=10.0.0.1:5"
-    assert exit_of("info", link, HASH) == 0
+    assert exit_of("info", "--wait", 0, link, HASH) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines.count(f"info-hash v1  {HASH}") == 2
     assert "tracker       http://x/announce" in lines

@@ -13,7 +13,7 @@ FOLDER = multi(
 
 
 def test_files_are_done_with_their_last_piece():
-    progress = Progress(FOLDER, Bitfield(4))
+    progress = Progress.of(FOLDER, Bitfield(4))
     assert progress.verified(1) == ["folder/b"]
     assert progress.verified(3) == []
     assert progress.verified(0) == ["folder/a"]
@@ -21,7 +21,7 @@ def test_files_are_done_with_their_last_piece():
 
 
 def test_bytes_are_those_of_the_verified_pieces():
-    progress = Progress(FOLDER, Bitfield(4))
+    progress = Progress.of(FOLDER, Bitfield(4))
     assert progress.done == 0
     progress.verified(3)
     assert progress.done == 150
@@ -31,14 +31,14 @@ def test_bytes_are_those_of_the_verified_pieces():
 
 
 def test_what_was_there_counts():
-    progress = Progress(FOLDER, Bitfield(4, [0, 3]))
+    progress = Progress.of(FOLDER, Bitfield(4, [0, 3]))
     assert progress.done == PIECE + 150
     assert progress.verified(1) == ["folder/a", "folder/b"]
 
 
 def test_one_piece_may_complete_many_files():
     whole = multi({"a": b"1", "b/c": b"2", "b/d": b"3"})
-    assert Progress(whole, Bitfield(1)).verified(0) == ["folder/a", "folder/b/c", "folder/b/d"]
+    assert Progress.of(whole, Bitfield(1)).verified(0) == ["folder/a", "folder/b/c", "folder/b/d"]
 
 
 def test_padding_is_nobodys_progress():
@@ -46,7 +46,7 @@ def test_padding_is_nobodys_progress():
     layers = {number: b"x" * 32 for number, file in enumerate(plan.layout.files) if not file.padding}
     metainfo = Metainfo.from_bytes(plan.to_bytes(v1_hashes=bytes(20 * plan.geometry.pieces), v2_layers=layers))
     assert any(file.padding for file in metainfo.files)
-    progress = Progress(metainfo, Bitfield(2))
+    progress = Progress.of(metainfo, Bitfield(2))
     assert progress.verified(0) == ["folder/a"]
     assert progress.done == 100
     assert progress.verified(1) == ["folder/b"]

@@ -15,7 +15,7 @@ from trio_torrent import Metainfo, Settings, Torrent, TrackerServer, open_client
 from trio_torrent.bencode import decode, encode
 
 PAYLOAD = random_bytes(200_000)
-SETTINGS = Settings(port=0, stop_seconds=2)
+SETTINGS = Settings(port=0, lsd=False, stop_seconds=2)
 
 
 def torrent(*tiers: str) -> Metainfo:
@@ -67,7 +67,7 @@ async def test_reannouncing_waits_until_the_tracker_allows_it(tmp_path):
 
 @pytest.mark.parametrize("strict", [False, True])
 async def test_tiers_are_asked_at_once_unless_they_are_to_be_strict(tmp_path, strict):
-    settings = Settings(port=0, strict_tiers=strict)
+    settings = Settings(port=0, lsd=False, strict_tiers=strict)
     async with udp_tracker() as first, udp_tracker() as second, open_client(settings) as client:
         getting = await client.add(torrent(first.url(), second.url()), save_path=tmp_path)
         await until(lambda: getting.status.trackers[0].state == "working")
@@ -87,7 +87,7 @@ async def test_with_a_proxy_http_goes_through_it_and_udp_nowhere(nursery, tmp_pa
 
     (listener,) = await nursery.start(partial(trio.serve_tcp, proxy, 0, host="127.0.0.1"))
     url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
-    async with udp_tracker() as tracker, open_client(Settings(port=0, stop_seconds=1, proxy=url)) as client:
+    async with udp_tracker() as tracker, open_client(Settings(port=0, lsd=False, stop_seconds=1, proxy=url)) as client:
         metainfo = torrent("http://tracker.example/announce", tracker.url())
         getting = await client.add(metainfo, save_path=tmp_path)
         await until(lambda: asked)
@@ -107,6 +107,7 @@ async def test_a_torrent_is_fetched_through_the_proxy(nursery, tmp_path: Path):
     url = f"http://127.0.0.1:{listener.socket.getsockname()[1]}"
     fetched = await Metainfo.fetch("http://files.example/x.torrent", proxy=url)
     assert fetched.to_bytes() == data
-    async with open_client(Settings(port=0, proxy=url)) as client:
+    async with open_client(Settings(port=0, lsd=False, proxy=url)) as client:
         added = await client.add("http://files.example/x.torrent", save_path=tmp_path)
+        assert added.metainfo is not None
         assert added.metainfo.to_bytes() == data

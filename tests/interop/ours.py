@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 @asynccontextmanager
 async def open_ours(*, trackers: bool = True) -> AsyncIterator[Client]:
     """A client on any free port, in which nothing unexpected happens."""
-    async with open_client(Settings(port=0, trackers=trackers)) as client:
+    async with open_client(Settings(port=0, trackers=trackers, lsd=False)) as client:
         yield client
     assert client.unexpected == 0
 

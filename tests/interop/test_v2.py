@@ -68,6 +68,7 @@ async def test_we_download(share: Share, version: Version, folder: Path, tmp_pat
         torrent = await client.add(source, save_path=folder, peers=[Address(job.host, job.port)])
         await arrival(share, folder)
         await torrent.wait_complete()
+        assert torrent.metainfo is not None
         assert torrent.metainfo.missing_layers == ()
         assert torrent.status.wasted == 0
         # The last block of a file may have padding behind, and no other padding is worth a request.

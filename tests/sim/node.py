@@ -309,7 +309,7 @@ class Node:
             case do.Finish():
                 self.finished = self.world.clock.now
                 self.world.finished(self)
-            case do.ServeHashes() | do.CompleteLayers():
+            case do.ServeHashes() | do.ServeMetadata() | do.CompleteLayers():
                 raise AssertionError("there are no hash trees here")
             case _:
                 if (end := self._ends.get(command.peer)) is not None:

@@ -176,6 +176,7 @@ async def test_a_torrent_without_layers_has_them_from_peers(
 ):
     async with meeting(tmp_path, BARE, talker(true_part)) as swarm:
         await swarm.complete(20)
+        assert swarm.node.torrent.metainfo is not None
         assert swarm.node.torrent.metainfo.missing_layers == ()
         assert swarm.node.torrent.metainfo.piece_layers == METAINFO.piece_layers
         assert swarm.node.torrent.status.wasted == 0

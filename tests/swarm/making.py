@@ -105,6 +105,13 @@ class Swarm:
         self.fetching.unchoked(peer, now)
         self.fetching.asking.fill(peer, now)
 
+    def wait(self, until: float) -> None:
+        """Time passes, a second at a time."""
+        now = self.fetching._ticked
+        while now < until:
+            now = min(until, now + 1)
+            self.fetching.tick(now)
+
     def gives(self, peer: Peer, block: wire.Piece, now: float = NOW) -> None:
         """A block comes, in answer to all that was asked so far."""
         self.fetching.block(peer, block, peer.asks, now)

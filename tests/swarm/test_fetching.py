@@ -373,9 +373,9 @@ def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
     late = swarm.join(make_peer(1), ALL, unchokes=True)
     keys = list(late.asked)
     swarm.commands.take()
-    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS)
+    swarm.wait(NOW + FIRST_BLOCK_SECONDS)
     assert swarm.commands.take() == []
-    swarm.fetching.tick(LATE)
+    swarm.wait(LATE)
     withdrawn, ask = swarm.commands.take()
     assert isinstance(withdrawn, Withdraw)
     assert isinstance(ask, Ask)
@@ -389,7 +389,7 @@ def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
 def test_what_the_late_one_owed_goes_to_another():
     swarm = make_swarm()
     late, other = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)
-    swarm.fetching.tick(LATE)
+    swarm.wait(LATE)
     swarm.unchoke(other, LATE)
     assert len(late.asked) == 1
     assert len(set(other.asked) - set(late.asked)) == 8
@@ -399,7 +399,7 @@ def test_patience_begins_with_the_first_request():
     swarm = make_swarm()
     peer = swarm.join(make_peer(joined=NOW - 1000), ALL)
     swarm.unchoke(peer)
-    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS - 1)
+    swarm.wait(NOW + FIRST_BLOCK_SECONDS - 1)
     assert not peer.snubbed
 
 
@@ -488,9 +488,9 @@ def test_while_somebody_reads_queues_are_short():
 def test_what_a_choking_peer_allows_is_asked_for_and_nothing_else():
     swarm = make_swarm()
     peer = swarm.join(make_peer(fast=True), [1, 2])
-    swarm.fetching.allowed_fast(peer, 4, NOW)
-    assert asked_of(swarm, peer) == [], "it has not got it"
-    swarm.fetching.allowed_fast(peer, 1, NOW)
+    assert not swarm.fetching.allowed_fast(peer, 4), "it has not got it"
+    assert swarm.fetching.allowed_fast(peer, 1)
+    swarm.fetching.asking.fill(peer, NOW)
     assert asked_of(swarm, peer) == every_block(1)
     for block in every_block(1):
         swarm.fetching.rejected(peer, wire.Reject(block.piece, block.offset, block.length), NOW)
@@ -588,7 +588,7 @@ def test_what_does_not_come_is_not_counted():
 
 def late(swarm: Swarm, peer: Peer) -> None:
     """The peer is late with everything; it is cancelled, and one block is asked for again."""
-    swarm.fetching.tick(NOW + FIRST_BLOCK_SECONDS + 1)
+    swarm.wait(NOW + FIRST_BLOCK_SECONDS + 1)
     assert peer.snubbed
     assert len(peer.asked) == 1
 
@@ -647,9 +647,9 @@ def test_a_suspect_piece_is_taken_from_a_giver_that_trickles():
     other = swarm.join(make_peer(2), [1], unchokes=True)
     swarm.gives(liar, landed(every_block(1)[0]))
     liar.waited = -1000.0  # it is always in time with the next block
-    swarm.fetching.tick(NOW + ALONE_SECONDS)
+    swarm.wait(NOW + ALONE_SECONDS)
     assert not other.asked
     swarm.commands.take()
-    swarm.fetching.tick(NOW + 2 * ALONE_SECONDS)
+    swarm.wait(NOW + 2 * ALONE_SECONDS)
     assert swarm.commands.of(Discard) == [Discard(1)]
     assert {piece for piece, _ in other.asked} == {1}

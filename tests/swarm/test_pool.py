@@ -229,3 +229,18 @@ def test_whoever_is_connected_is_never_forgotten():
         one.connections = 1
     found.add([four(99_999)], USER, frozenset())
     assert found.get(four(99_999)) is None
+
+
+def test_who_made_room_at_a_crowded_site_is_not_asked_to_make_room_again():
+    found = Pool(lambda address: -address.port)
+    crowd = [Address("9.9.9.9", 100 + number) for number in range(MOST_AT_A_SITE)]
+    found.add(crowd, "tracker", frozenset())
+    found.add(fours(MOST_OF_A_FAMILY - MOST_AT_A_SITE), "tracker", frozenset())
+    for given_up in (crowd[0], fours(1)[0]):
+        known = found.get(given_up)
+        assert known is not None
+        known.failures = MOST_FAILURES
+    newcomers = [Address("7.0.0.1", 1), Address("9.9.9.9", 2), Address("7.0.0.2", 3), Address("7.0.0.3", 4)]
+    found.add(newcomers, "peers", frozenset())
+    assert len(found) == MOST_OF_A_FAMILY
+    assert found.get(crowd[0]) is None

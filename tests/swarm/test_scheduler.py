@@ -9,7 +9,7 @@ from typing import Any
 import attrs
 import pytest
 
-from trio_torrent.address import Address
+from trio_torrent.address import Address, ip_of
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.admission import INACTIVE_SECONDS, MOST_FROM_A_SITE
 from trio_torrent.swarm.availability import HIGH, SKIP
@@ -31,6 +31,7 @@ from trio_torrent.swarm.events import (
     Tick,
     Wanted,
 )
+from trio_torrent.swarm.extensions import DONTHAVE, METADATA
 from trio_torrent.swarm.fetching import MOST_REJECTS
 from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
 from trio_torrent.swarm.scheduler import Swarm as Snapshot
@@ -138,8 +139,25 @@ def test_who_speaks_bep_10_is_greeted_in_it():
     assert isinstance(send, Send)
     greeting, bitfield = send.messages
     assert isinstance(greeting, wire.Extended)
-    assert decode_extended(greeting) == ExtendedHandshake(client="us", port=6881, reqq=MOST_QUEUED)
+    assert decode_extended(greeting) == ExtendedHandshake(
+        extensions={"ut_metadata": METADATA, "lt_donthave": DONTHAVE},
+        client="us",
+        port=6881,
+        reqq=MOST_QUEUED,
+        your_ip=ip_of(address(1).host),
+    )
     assert isinstance(bitfield, wire.Bitfield)
+
+
+def test_what_a_peer_no_longer_has_is_not_asked_of_it():
+    bench = make(have=[0, 1, 2, 3])
+    bench.joins(extended=True)
+    bench.says(1, EVERYTHING, wire.Unchoke())
+    assert bench.says(1, wire.Extended(DONTHAVE, b"nonsense"), wire.Extended(DONTHAVE, b"\xff" * 4)) == []
+    (withdraw, rest) = bench.says(1, wire.Extended(DONTHAVE, bytes([0, 0, 0, 4])))
+    assert withdraw == Withdraw(PeerId(1), tuple(every_block(4)))
+    assert rest == Send(PeerId(1), (wire.NotInterested(),))
+    assert bench.snapshot.stall is Stall.NOBODY_HAS
 
 
 def test_what_a_peer_says_of_itself_is_minded():

@@ -1,3 +1,5 @@
+import ipaddress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,3 +55,16 @@ def test_odd_fields_count_as_absent(payload: bytes):
 @given(st.binary(max_size=60))
 def test_garbage_is_harmless(payload: bytes):
     decode_extended(Extended(0, payload))
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1"])
+def test_where_we_see_the_other(host: str):
+    handshake = ExtendedHandshake(your_ip=ipaddress.ip_address(host))
+    assert decode_extended(encode_extended(handshake)) == handshake
+
+
+@pytest.mark.parametrize("value", [b"4:\1\2\3\4", b"3:abc", b"5:hello", b"i4e", b"0:"])
+def test_an_address_of_another_length_is_none(value: bytes):
+    decoded = decode_extended(Extended(0, b"d6:yourip" + value + b"e"))
+    assert decoded is not None
+    assert (decoded.your_ip is not None) == (value[:1] == b"4")

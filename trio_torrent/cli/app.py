@@ -37,11 +37,16 @@ from .params import DURATION, SIZE
 
 logger = logging.getLogger("trio_torrent")
 
+# For peers to tell what there is behind a link. It takes a second or two where there are any, and a UDP tracker that
+# must be asked again takes 15.
+WAIT_SECONDS = 30.0
+
 EPILOG = (
-    "SOURCE is a .torrent file, - for one on stdin, or the http(s) URL of one. Sizes and rates take K, M and G (powers "
-    "of 1024), durations s, m and h. Every option can be given by an environment variable, named TRIO_TORRENT_ and the "
-    "option: TRIO_TORRENT_PORT=6881 is --port 6881. Exit codes: 0 done, 1 a bug, 2 usage, 3 the torrent cannot be "
-    "used, 4 stalled or no usable peer, 5 disk, 6 data does not verify, 130 interrupted."
+    "SOURCE is a .torrent file, - for one on stdin, the http(s) URL of one, a magnet link or an info-hash. Sizes and "
+    "rates take K, M and G (powers of 1024), durations s, m and h. Every option can be given by an environment "
+    "variable, named TRIO_TORRENT_ and the option: TRIO_TORRENT_PORT=6881 is --port 6881. Exit codes: 0 done, 1 a bug, "
+    "2 usage, 3 the torrent cannot be used, 4 stalled or no usable peer, 5 disk, 6 data does not verify, 130 "
+    "interrupted."
 )
 
 sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
@@ -68,6 +73,12 @@ def commands(context: click.Context, debug: bool) -> None:
 @seed_options
 @option("--stall-timeout", type=DURATION, help="Give up when nothing has arrived for so long: 90, 30s, 5m, 2h.")
 @option("--list", "list_files", is_flag=True, help="Show the files and download nothing.")
+@option(
+    "--save-torrent",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Keep the .torrent, of a magnet link as soon as it is known.",
+)
 @output_options
 def get(
     sources: tuple[str, ...],
@@ -76,24 +87,33 @@ def get(
     limits: SeedLimits,
     stall_timeout: float | None,
     list_files: bool,
+    save_torrent: Path | None,
     as_json: bool,
     quiet: bool,
 ) -> Exit:
     """Download torrents.
+
+    Of a magnet link or an info-hash, peers must tell first what there is.
 
     Files that are there already are checked, and only what is missing or wrong is downloaded. Ends when everything is
     complete and verified, or with --seed-ratio or --seed-time when one of them is reached.
     """
     from .follow import Orders, follow
     from .info import info
+    from .learn import Asking
     from .run import run
     from .source import check_sources
     from .voice import Voice
 
     check_sources(sources)
     if list_files:
-        return run(partial(info, sources, as_json=as_json, all_files=True, proxy=network.proxy))
-    orders = Orders(folder=output, network=network, limits=limits, stall_seconds=stall_timeout)
+        asking = Asking(network=network, seconds=WAIT_SECONDS if stall_timeout is None else stall_timeout)
+        return run(partial(info, sources, as_json=as_json, all_files=True, asking=asking))
+    if save_torrent is not None and len(sources) > 1:
+        raise click.UsageError("--save-torrent is for one SOURCE")
+    orders = Orders(
+        folder=output, network=network, limits=limits, stall_seconds=stall_timeout, save_torrent=save_torrent
+    )
     return run(partial(follow, sources, orders, Voice(as_json=as_json, quiet=quiet)))
 
 
@@ -165,16 +185,37 @@ def probe(
 @commands.command()
 @sources
 @option("--list", "list_files", is_flag=True, help="Show all files, however many there are.")
+@option(
+    "--wait",
+    type=DURATION,
+    default=WAIT_SECONDS,
+    show_default=True,
+    help="How long to ask peers what there is behind a magnet link; 0 asks nobody.",
+)
+@peer_options
 @proxy_option
 @json_option
-def info(sources: tuple[str, ...], list_files: bool, proxy: str | None, as_json: bool) -> Exit:
-    """Show torrents, magnet links and info-hashes."""
+def info(
+    sources: tuple[str, ...],
+    list_files: bool,
+    wait: float,
+    peers: tuple[Address, ...],
+    interface: str | None,
+    proxy: str | None,
+    as_json: bool,
+) -> Exit:
+    """Show torrents, magnet links and info-hashes.
+
+    What a link does not say is asked of peers, those of its trackers, its own and --peer; nothing is downloaded.
+    """
     from .info import info
+    from .learn import Asking
     from .run import run
     from .source import check_sources
 
     check_sources(sources)
-    return run(partial(info, sources, as_json=as_json, all_files=list_files, proxy=proxy))
+    asking = Asking(network=Network(peers=peers, interface=interface, proxy=proxy), seconds=wait)
+    return run(partial(info, sources, as_json=as_json, all_files=list_files, asking=asking))
 
 
 @commands.command()

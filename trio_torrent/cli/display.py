@@ -135,6 +135,8 @@ class LiveScreen:
 def progress(row: Shown) -> str:
     """One line, for logs."""
     done, total = row.bar
+    if not total:
+        return f"{row.name}: {row.activity}"
     whole = f" of {words.size(total)}" if row.in_bytes else ""
     return f"{row.name}: {words.percent(done, total)}{whole}, {row.activity}"
 
@@ -152,13 +154,13 @@ def draw(rows: Sequence[Shown], height: int) -> RenderableType:
 def draw_row(row: Shown) -> RenderableType:
     """Three lines: the name, how far it is, what is going on."""
     done, total = row.bar
-    figures = words.percent(done, total)
+    figures = words.percent(done, total) if total else ""
     if row.in_bytes:
         figures += f"  {words.size(done)} of {words.size(total)}"
     bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
     bar.add_column(ratio=1)
     bar.add_column(justify="right", no_wrap=True)
-    bar.add_row(ProgressBar(total=max(total, 1), completed=done if total else 1), figures)
+    bar.add_row(ProgressBar(total=max(total, 1), completed=done), figures)
     style = "yellow" if row.troubled else "dim"
     return Group(
         Text(words.clean(row.name), style="bold", no_wrap=True, overflow="ellipsis"),

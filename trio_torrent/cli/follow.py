@@ -19,6 +19,9 @@ from trio_torrent import (
     Failed,
     FileDone,
     IncompleteError,
+    Magnet,
+    MetadataDone,
+    Metainfo,
     Overflow,
     State,
     Status,
@@ -32,7 +35,7 @@ from .exits import CommandError, Exit, exit_code
 from .hints import fetch_the_rest, nothing_there
 from .lines import Row, finished
 from .options import STOP_SECONDS, Network, SeedLimits
-from .source import Kind, kind_of, load
+from .source import Kind, kind_of, load, read
 from .voice import Voice
 from .words import duration, plural, size
 
@@ -53,6 +56,7 @@ class Orders:
     seed: bool = False  # the data is said to be there, so it is an error if it is not
     superseed: bool = False
     stall_seconds: float | None = None  # give up when nothing has arrived for so long
+    save_torrent: Path | None = None  # where to keep the .torrent
 
 
 class Stall:
@@ -84,6 +88,7 @@ class Follower:
         self._started = 0.0
         self._seeding_since: float | None = None
         self._stall: Stall | None = None
+        self._saved = False
 
     @property
     def row(self) -> Row | None:
@@ -109,7 +114,7 @@ class Follower:
             return
         status = self.torrent.status
         self._emit("progress", **_figures(status))
-        if status.state is State.DOWNLOADING and self._has_stalled(status, now):
+        if status.state in (State.METADATA, State.DOWNLOADING) and self._has_stalled(status, now):
             self._give_up(self._stalled(status))
         elif self._has_seeded_enough(status, now):
             self._voice.say(f"{self.torrent.name}: seeded enough, {size(status.uploaded)} uploaded")
@@ -131,30 +136,50 @@ class Follower:
         """The torrent, or None if another source has brought the same one."""
         if kind_of(self.source) is Kind.URL:
             self._voice.say(f"fetching {self.source}")
-        metainfo = await load(self.source, proxy=self._orders.network.proxy)
-        if any(known.metainfo.info_hashes.wire == metainfo.info_hashes.wire for known in client.torrents):
+        get = load if self._orders.seed else read  # who seeds must know what
+        found = await get(self.source, proxy=self._orders.network.proxy)
+        names = {*found.info_hashes.all_wire}
+        if any(names & {*known.info_hashes.all_wire} for known in client.torrents):
             self._voice.say(f"{self.source}: the same torrent as another source")
             self.exit, self._over = Exit.DONE, True
             return None
         # A seeder connects to peers only when it is known that there is something to give.
         peers = () if self._orders.seed else self._orders.network.peers
         self.torrent = await client.add(
-            metainfo, save_path=self._orders.folder, peers=peers, download=not self._orders.seed
+            found, save_path=self._orders.folder, peers=peers, download=not self._orders.seed
         )
         self._started = trio.current_time()
-        self._emit(
-            "added",
-            name=metainfo.name,
-            info_hash_v1=_hex(metainfo.info_hashes.v1),
-            info_hash_v2=_hex(metainfo.info_hashes.v2),
-            size=metainfo.geometry.size,
-            pieces=metainfo.geometry.pieces,
-            piece_length=metainfo.geometry.piece_length,
-        )
+        self._emit("added", **_identity(found))
+        if isinstance(found, Magnet):
+            self._voice.say(f"{self.torrent.name}: asking peers what there is")
+            self._be_patient()
+        self._save_torrent(self.torrent)
         return self.torrent
+
+    def _know(self, torrent: Torrent) -> None:
+        if torrent.metainfo is not None:
+            self._emit("metadata", **_identity(torrent.metainfo))
+            self._voice.say(f"{torrent.name}: {size(torrent.metainfo.geometry.size)} to be had")
+            self._save_torrent(torrent)
+
+    def _save_torrent(self, torrent: Torrent) -> None:
+        """As soon as all of it is known: of v2 and by a link, peers give the piece layers later (BEP 52)."""
+        path, metainfo = self._orders.save_torrent, torrent.metainfo
+        if path is None or metainfo is None or metainfo.missing_layers or self._saved:
+            return
+        path.write_bytes(metainfo.to_bytes())
+        self._saved = True
+        self._voice.say(f"{torrent.name}: its .torrent is {path}")
+
+    def _be_patient(self) -> None:
+        """From here on, something should arrive."""
+        if self._orders.stall_seconds is not None:
+            self._stall = Stall(self._orders.stall_seconds, trio.current_time())
 
     def _hear(self, torrent: Torrent, event: TorrentEvent) -> None:
         match event:
+            case MetadataDone():
+                self._know(torrent)
             case Checked(have, pieces):
                 self._checked(torrent, have, pieces)
             case FileDone(path):
@@ -165,7 +190,8 @@ class Follower:
                 self._complete(torrent)
             case Failed(IncompleteError() as error):
                 folder = self._orders.folder
-                reason = nothing_there(torrent.metainfo, folder) or (
+                metainfo = torrent.metainfo
+                reason = (metainfo and nothing_there(metainfo, folder)) or (
                     f"only {error.good} of {torrent.status.pieces} pieces in {folder} are good; "
                     f"{fetch_the_rest(self.source, folder)}"
                 )
@@ -183,13 +209,13 @@ class Follower:
             return
         if have and not self._orders.seed:
             self._voice.say(f"{torrent.name}: {have} of {plural(pieces, 'piece')} are there already")
-        if self._orders.stall_seconds is not None:
-            self._stall = Stall(self._orders.stall_seconds, trio.current_time())
+        self._be_patient()
 
     def _complete(self, torrent: Torrent, *, already: bool = False) -> None:
         status, now = torrent.status, trio.current_time()
         seconds = now - self._started
         self._seeding_since = now
+        self._save_torrent(torrent)
         if self._orders.seed:
             torrent.add_peers(self._orders.network.peers)
             return
@@ -231,7 +257,7 @@ class Follower:
         """By it a program knows which torrent an event is about."""
         if self.torrent is None:
             return None
-        hashes = self.torrent.metainfo.info_hashes
+        hashes = self.torrent.info_hashes
         return _hex(hashes.v1 or hashes.v2)
 
 
@@ -294,6 +320,19 @@ def _figures(status: Status) -> dict[str, object]:
         "peers": status.peers,
         "seeds": status.seeds,
         "reason": status.reason,
+    }
+
+
+def _identity(found: Metainfo | Magnet) -> dict[str, object]:
+    """What a torrent is, as far as it is known."""
+    geometry = found.geometry if isinstance(found, Metainfo) else None
+    return {
+        "name": found.name or None,
+        "info_hash_v1": _hex(found.info_hashes.v1),
+        "info_hash_v2": _hex(found.info_hashes.v2),
+        "size": geometry and geometry.size,
+        "pieces": geometry and geometry.pieces,
+        "piece_length": geometry and geometry.piece_length,
     }
 
 

@@ -10,10 +10,11 @@ from datetime import UTC, datetime
 import attrs
 import trio
 
-from trio_torrent import InfoHashes, Magnet, MagnetError, Metainfo
+from trio_torrent import InfoHashes, Magnet, Metainfo
 
 from .exits import CommandError, Exit, complaint
-from .source import Kind, kind_of, load, unusable
+from .learn import NOBODY, Asking, learn
+from .source import read
 from .words import clean, plural, size
 
 FEW_FILES = 20  # so many are shown unless all are asked for: a screen of 24 lines
@@ -44,39 +45,43 @@ class Listed:
 
 
 async def info(
-    sources: Sequence[str], interrupt: trio.CancelScope, *, as_json: bool, all_files: bool, proxy: str | None = None
+    sources: Sequence[str],
+    interrupt: trio.CancelScope,
+    *,
+    as_json: bool,
+    all_files: bool,
+    asking: Asking = NOBODY,
 ) -> Exit:
-    """Show each source. One that cannot be read is said to be so, and the rest go on."""
+    """Show each source; of a link what peers tell of it, and else what it says itself.
+
+    One that cannot be read is said to be so, and the rest go on.
+    """
     code = Exit.INTERRUPTED
     with interrupt:
-        results = [await _show(source, as_json=as_json, all_files=all_files, proxy=proxy) for source in sources]
+        results = [await _show(source, as_json=as_json, all_files=all_files, asking=asking) for source in sources]
         code = next((result for result in results if result is not Exit.DONE), Exit.DONE)
     return code
 
 
-async def _show(source: str, *, as_json: bool, all_files: bool, proxy: str | None) -> Exit:
+async def _show(source: str, *, as_json: bool, all_files: bool, asking: Asking) -> Exit:
     try:
-        found = await read(source, proxy=proxy)
+        found = await read(source, proxy=asking.network.proxy)
+        why_not = None
+        if isinstance(found, Magnet):
+            found, why_not = await learn(found, asking)
     except CommandError as error:
         if as_json:
             print(json.dumps({"source": source, "error": str(error)}), flush=True)
         print(complaint(str(error)), file=sys.stderr, flush=True)
         return error.code
     if as_json:
-        print(json.dumps({"source": source, **fields(found)}), flush=True)
+        warnings = {"warnings": [why_not]} if why_not else {}
+        print(json.dumps({"source": source, **fields(found), **warnings}), flush=True)
     else:
         print("\n".join(describe(found, all_files=all_files)), end="\n\n", flush=True)
+        if why_not:
+            print(complaint(f"{found.name or source}: {why_not}"), file=sys.stderr, flush=True)
     return Exit.DONE
-
-
-async def read(source: str, *, proxy: str | None = None) -> Metainfo | Magnet:
-    """Whatever the source is. Raises CommandError."""
-    if kind_of(source) is not Kind.MAGNET:
-        return await load(source, proxy=proxy)
-    try:
-        return Magnet.parse(source)
-    except MagnetError as error:
-        raise unusable(source, error) from error
 
 
 def fields(found: Metainfo | Magnet) -> dict[str, object]:

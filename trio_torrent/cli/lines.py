@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import attrs
 
-from trio_torrent import State, Status
+from trio_torrent import Stall, State, Status
 
 from .words import duration, plural, rate, size
 
@@ -27,7 +27,7 @@ class Row:
     @property
     def in_bytes(self) -> bool:
         """That was of bytes; otherwise of pieces."""
-        return self.status.state is not State.CHECKING
+        return self.status.state not in (State.METADATA, State.CHECKING)
 
     @property
     def activity(self) -> str:
@@ -37,7 +37,7 @@ class Row:
     @property
     def troubled(self) -> bool:
         """Somebody should look at it."""
-        return self.status.reason is not None
+        return self.status.reason is not None and self.status.stall is not Stall.METADATA
 
     @property
     def steady(self) -> bool:
@@ -56,6 +56,8 @@ def time_left(status: Status) -> float | None:
 def activity(status: Status) -> str:
     """What is going on with it, or why nothing is."""
     match status.state:
+        case State.METADATA:
+            return status.reason or "waiting for metadata"
         case State.CHECKING:
             return f"checking, {status.checked} of {plural(status.pieces, 'piece')}"
         case State.DOWNLOADING:

@@ -7,7 +7,7 @@ import trio
 from trio_torrent import Metainfo
 
 from .exits import Exit
-from .info import read
+from .source import read
 
 
 async def magnet(source: str, interrupt: trio.CancelScope, *, proxy: str | None = None) -> Exit:

@@ -44,6 +44,8 @@ class Network:
     interface: str | None = None
     max_peers: int = DEFAULT_PEERS
     trackers: bool = True
+    lsd: bool = True
+    pex: bool = True
     limit_down: int | None = None  # bytes a second, for all torrents together
     limit_up: int | None = None
     proxy: str | None = None
@@ -58,6 +60,8 @@ class Network:
             connections=self.max_peers,
             connections_in_all=max(self.max_peers, Settings().connections_in_all),
             trackers=self.trackers,
+            lsd=self.lsd,
+            pex=self.pex,
             limit_down=self.limit_down,
             limit_up=self.limit_up,
             proxy=self.proxy,
@@ -160,6 +164,8 @@ _network_options = _all_of(
     option("--limit-down", type=RATE, help="Receive at most so many bytes a second: 500K, 2M; 0 is no limit."),
     option("--limit-up", type=RATE, help="Send at most so many bytes a second, over all torrents."),
     option("--no-trackers", is_flag=True, help="Announce to no tracker."),
+    option("--no-lsd", is_flag=True, help="Do not look for peers in the local network."),
+    option("--no-pex", is_flag=True, help="Exchange no addresses with peers."),
     proxy_option,
 )
 
@@ -203,6 +209,8 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         limit_down: int | None,
         limit_up: int | None,
         no_trackers: bool,
+        no_lsd: bool,
+        no_pex: bool,
         proxy: str | None,
         **others: Any,  # noqa: ANN401
     ) -> Exit:
@@ -212,6 +220,8 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
             port=port,
             max_peers=max_peers,
             trackers=not no_trackers,
+            lsd=not no_lsd,
+            pex=not no_pex,
             limit_down=limit_down,
             limit_up=limit_up,
             proxy=proxy,

@@ -60,14 +60,22 @@ async def load(source: str, *, proxy: str | None = None) -> Metainfo:
                 return await Metainfo.fetch(source, proxy=proxy)
             case Kind.MAGNET:
                 Magnet.parse(source)  # one that is wrong should be said to be wrong
-                raise CommandError(
-                    Exit.INVALID, f"{source}: magnet links and info-hashes cannot be downloaded yet; use its .torrent"
-                )
+                raise CommandError(Exit.INVALID, f"{source}: a link does not say what there is; use its .torrent")
             case Kind.STDIN:
                 return Metainfo.from_bytes(await _read(sys.stdin.fileno()))
             case Kind.FILE:
                 return Metainfo.from_bytes(await _read(source))
     except (TorrentError, OSError) as error:
+        raise unusable(source, error) from error
+
+
+async def read(source: str, *, proxy: str | None = None) -> Metainfo | Magnet:
+    """Whatever the source is; an info-hash alone is a link. Raises CommandError."""
+    if kind_of(source) is not Kind.MAGNET:
+        return await load(source, proxy=proxy)
+    try:
+        return Magnet.parse(source)
+    except MagnetError as error:
         raise unusable(source, error) from error
 
 

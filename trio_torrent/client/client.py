@@ -16,13 +16,16 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.disk.workers import Workers, open_workers
+from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.descriptors import most_descriptors
 from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, own_addresses, port_of
+from trio_torrent.net.lsd import discover, open_groups
 from trio_torrent.net.places import Places
+from trio_torrent.swarm.lsd import SOURCE, Neighbourhood
 from trio_torrent.swarm.shares import Budget
 
 from .buckets import Buckets
@@ -69,7 +72,7 @@ class Client:
 
     async def add(
         self,
-        source: str | os.PathLike[str] | bytes | Metainfo,
+        source: str | os.PathLike[str] | bytes | Metainfo | Magnet,
         *,
         save_path: str | os.PathLike[str] = ".",
         peers: Iterable[Address] = (),
@@ -77,33 +80,43 @@ class Client:
         limit_down: int | None = None,
         limit_up: int | None = None,
     ) -> Torrent:
-        """Start a torrent, from a .torrent's path, URL or bytes, or a `Metainfo`.
+        """Start a torrent: from a .torrent's path, URL or bytes, a `Metainfo`, a magnet link or an info-hash.
 
-        Its files are under `save_path`; `peers` are connected to at once. Without `download` it is only served: if its
-        files are not complete it fails with IncompleteError, and nothing is written. The limits are bytes a second
-        for this torrent; None is no limit but the client's. A torrent that is here already is returned as it is and
-        takes the peers, unless it has failed or was stopped: then it is started anew.
+        By one of the last two, peers must tell first what there is: `Torrent.wait_metadata`. Its files are under
+        `save_path`; `peers` are connected to at once. Without `download` it is only served: if its files are not
+        complete it fails with IncompleteError, and nothing is written. The limits are bytes a second for this torrent;
+        None is no limit but the client's. A torrent that is here already is returned as it is and takes the peers,
+        unless it has failed or was stopped: then it is started anew.
 
-        Raises MetainfoError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if its file
-        cannot be read, ValueError for a limit below 1.
+        Raises MetainfoError or MagnetError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if
+        its file cannot be read, ValueError for a limit below 1.
         """
-        metainfo = await load(source, self._shared.http)
-        known = self._torrents.get(metainfo.info_hashes.wire)
+        found = await load(source, self._shared.http)
+        known = self._known(found)
         if known is not None and known.status.state not in (State.FAILED, State.STOPPED):
-            known.add_peers(peers)
+            known.add_peers([*peers, *(found.peers if isinstance(found, Magnet) else ())])
             return known
         torrent = Torrent(
-            metainfo,
+            found,
             Path(save_path),
             self._shared,
             peers,
             download=download,
             limit_down=limit_down,
             limit_up=limit_up,
+            learned=self._name,
         )
-        self._torrents.update(dict.fromkeys(metainfo.info_hashes.all_wire, torrent))
+        self._torrents.update(dict.fromkeys(found.info_hashes.all_wire, torrent))
         self._nursery.start_soon(torrent.run)
         return torrent
+
+    def _known(self, found: Metainfo | Magnet) -> Torrent | None:
+        return next((self._torrents[name] for name in found.info_hashes.all_wire if name in self._torrents), None)
+
+    def _name(self, torrent: Torrent) -> None:
+        """The link to a hybrid may have named it by one of its names only."""
+        for name in torrent.info_hashes.all_wire:
+            self._torrents.setdefault(name, torrent)
 
     def set_limits(self, *, down: int | EllipsisType | None = ..., up: int | EllipsisType | None = ...) -> None:
         """Bytes a second for all torrents together, from now on; None is no limit.
@@ -116,6 +129,15 @@ class Client:
         """Who welcomes peers for this torrent."""
         torrent = self._torrents.get(info_hash)
         return torrent.welcome() if torrent is not None else None
+
+    def names(self) -> list[bytes]:
+        """The info-hashes of all torrents that neighbours may be told of."""
+        return [name for torrent in self.torrents for name in torrent.names]
+
+    def neighbour(self, info_hash: bytes, address: Address) -> None:
+        """Somebody in the local network has this torrent."""
+        if (torrent := self._torrents.get(info_hash)) is not None:
+            torrent.meet(address, SOURCE)
 
     async def stop(self) -> None:
         """Stop every torrent, all at once."""
@@ -175,6 +197,9 @@ def _start(
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     client = Client(nursery, shared)
+    if settings.lsd and (groups := open_groups(settings.interface)):
+        neighbourhood = Neighbourhood(client.port, random)
+        nursery.start_soon(discover, groups, neighbourhood, client.names, client.neighbour, boundary)
     reception = Reception(client.find, boundary, pending=places.budget.pending)
     for listener in listeners:
         nursery.start_soon(partial(reception.serve, listener))

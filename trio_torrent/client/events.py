@@ -10,6 +10,13 @@ from trio_torrent.errors import TorrentError
 
 
 @attrs.frozen
+class MetadataDone:
+    """Of a torrent that began as a link, it is known what there is: `torrent.metainfo` is there."""
+
+    name: str
+
+
+@attrs.frozen
 class Checked:
     """The files that were there have been compared with the torrent."""
 
@@ -70,4 +77,6 @@ class Overflow:
     missed: int
 
 
-TorrentEvent: TypeAlias = Checked | PieceDone | FileDone | Completed | PeerGone | DialRefused | Failed | Overflow
+TorrentEvent: TypeAlias = (
+    MetadataDone | Checked | PieceDone | FileDone | Completed | PeerGone | DialRefused | Failed | Overflow
+)

@@ -1,4 +1,7 @@
-"""The scheduler's commands, carried out: by a peer's connection, the disk, or the dialler. Nothing here waits."""
+"""The scheduler's commands, carried out: by a peer's connection, the disk, or the dialler. Nothing here waits.
+
+Of a torrent that began as a link, connections are there before it is known what they are about: `begin` tells.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,8 @@ from trio_torrent.address import Address
 from trio_torrent.disk.hashes import cost
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.errors import PeerError, ProtocolError, ShortageError, StorageError
+from trio_torrent.metainfo.infohash import InfoHashes
+from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.metainfo.trees import Tree
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
@@ -34,13 +39,14 @@ from trio_torrent.swarm.commands import (
     Send,
     Serve,
     ServeHashes,
+    ServeMetadata,
     Unserve,
     Verify,
     Withdraw,
 )
 from trio_torrent.swarm.events import DialFailed, Event, Failure, Joined, PeerId
 from trio_torrent.wire.connection import SCRATCH, Connection
-from trio_torrent.wire.handshake import Handshake, answer
+from trio_torrent.wire.handshake import EXTENDED, FAST, V2, Handshake, answer
 from trio_torrent.wire.messages import Hashes, HashRequest, Request
 
 _numbers = count(1)
@@ -69,10 +75,8 @@ class Performer:
         *,
         nursery: trio.Nursery,
         inbox: trio.MemorySendChannel[Event],
-        store: Store,
-        pieces: int,
-        handshake: Handshake,
-        v2: bytes | None,
+        info_hashes: InfoHashes,
+        peer_id: bytes,
         connect: Connect,
         share: Share,
         throttle: Throttle,
@@ -81,10 +85,9 @@ class Performer:
     ) -> None:
         self._nursery = nursery
         self._inbox = inbox
-        self._store = store
-        self._pieces = pieces
-        self._handshake = handshake
-        self._v2 = v2  # the v2 info-hash as handshakes have it, where there is one
+        self._peer_id = peer_id
+        self._known: Store | None = None
+        self._pieces: int | None = None
         self._connect = connect
         self._share = share
         self._throttle = throttle
@@ -93,6 +96,24 @@ class Performer:
         self._leaves = trio.Lock()  # one such job at a time; those who wait for it are served in turn
         self._connections: dict[PeerId, PeerConnection] = {}
         self._scratch = bytearray(SCRATCH)  # for all connections: what is in it is read before anyone else runs
+        self._name(info_hashes)
+
+    def _name(self, info_hashes: InfoHashes) -> None:
+        reserved = FAST | EXTENDED | (V2 if info_hashes.v2 else 0)
+        self._handshake = Handshake(info_hashes.wire, self._peer_id, reserved)
+        self._v2 = info_hashes.v2_wire  # the v2 info-hash as handshakes have it, where there is one
+
+    def begin(self, metainfo: Metainfo, store: Store) -> None:
+        """The torrent is known, and commands about its pieces may come. Connections that are there know it, too."""
+        self._known, self._pieces = store, metainfo.geometry.pieces
+        self._name(metainfo.info_hashes)
+        for connection in self._connections.values():
+            connection.know(self._pieces)
+
+    @property
+    def _store(self) -> Store:
+        assert self._known is not None  # before `begin`, nobody speaks of pieces
+        return self._known
 
     # -- commands ----------------------------------------------------------------------------------------------------
 
@@ -115,7 +136,7 @@ class Performer:
                 case _:
                     self._tell(command)
 
-    def _tell(self, command: Ask | Send | Serve | Unserve | ServeHashes | Withdraw | Drop) -> None:
+    def _tell(self, command: Ask | Send | Serve | Unserve | ServeHashes | ServeMetadata | Withdraw | Drop) -> None:
         connection = self._connections.get(command.peer)
         if connection is None:
             return  # it has ended, and the scheduler will hear of it
@@ -130,6 +151,8 @@ class Performer:
                 connection.unserve(requests)
             case ServeHashes(_, request, tree):
                 connection.serve_hashes(partial(self._read_hashes, request, tree))
+            case ServeMetadata(_, number, data):
+                connection.serve_metadata(number, data)
             case Withdraw(_, requests, tell):
                 connection.withdraw(requests, tell=tell)
             case Drop(_, reason):

@@ -80,6 +80,13 @@ class Settings:
     trackers: bool = True
     """Announce to the torrent's trackers."""
 
+    lsd: bool = True
+    """Look for peers in the local network, and be found there (BEP 14). Never for private torrents, and not on the
+    loopback interface."""
+
+    pex: bool = True
+    """Let peers tell of peers, and tell them (BEP 11). Never for private torrents."""
+
     strict_tiers: bool = False
     """Ask the tiers of trackers one after the other, as BEP 12 has it. A dead one then costs half a minute."""
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import trio
 
-from trio_torrent.errors import MagnetError
 from trio_torrent.metainfo.infohash import parse_info_hash
 from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.http_tracker import Getter
@@ -15,21 +14,21 @@ from trio_torrent.net.http_tracker import Getter
 from .metainfo import Metainfo
 
 
-async def load(source: str | os.PathLike[str] | bytes | Metainfo, http: Getter) -> Metainfo:
-    """The torrent that `source` names. Raises MetainfoError, TrackerError (a URL), MagnetError (a link or info-hash:
-    not yet), OSError (a file) or ValueError (nothing).
+async def load(source: str | os.PathLike[str] | bytes | Metainfo | Magnet, http: Getter) -> Metainfo | Magnet:
+    """The torrent that `source` names, or the link that it is; an info-hash alone is one, too.
+
+    Raises MetainfoError, TrackerError (a URL), MagnetError (a link), OSError (a file) or ValueError (nothing).
     """
     if source == "":
         raise ValueError("no source")
-    if isinstance(source, Metainfo):
+    if isinstance(source, Metainfo | Magnet):
         return source
     if isinstance(source, bytes):
         return Metainfo.from_bytes(source)
     if isinstance(source, str) and source.startswith(("http://", "https://")):
         return await Metainfo.fetch(source, http=http)
-    if isinstance(source, str) and (source.startswith("magnet:") or _is_info_hash(source)):
-        Magnet.parse(source)  # one that is wrong should be said to be wrong
-        raise MagnetError("magnet links and info-hashes cannot be downloaded yet")
+    if isinstance(source, str) and (source.lower().startswith("magnet:") or _is_info_hash(source)):
+        return Magnet.parse(source)
     return await trio.to_thread.run_sync(Metainfo.from_file, Path(source))
 
 

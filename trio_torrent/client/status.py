@@ -13,6 +13,7 @@ from trio_torrent.tracker.status import TrackerStatus
 class State(enum.Enum):
     """What a torrent is doing."""
 
+    METADATA = "metadata"  # it is not yet known what there is
     CHECKING = "checking"
     DOWNLOADING = "downloading"
     SEEDING = "seeding"

@@ -6,8 +6,8 @@ why there are no locks.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, suppress
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -23,8 +23,9 @@ from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
 from trio_torrent.disk.workers import Workers
-from trio_torrent.errors import IncompleteError, PeerError, StoppedError, StorageError, TorrentError
-from trio_torrent.metainfo.trees import Trees
+from trio_torrent.errors import IncompleteError, MetainfoError, PeerError, StoppedError, StorageError, TorrentError
+from trio_torrent.metainfo.infohash import InfoHashes
+from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.asking import Asker
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
@@ -35,15 +36,17 @@ from trio_torrent.net.places import Places, Share
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.net.tracker import Announcer
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, PieceFailed, PieceVerified, Released, Tick
+from trio_torrent.swarm.gathering import Gathering
 from trio_torrent.swarm.pool import USER
 from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
 from trio_torrent.tracker.announce import Totals
 from trio_torrent.tracker.tiers import Tiers
-from trio_torrent.wire.handshake import EXTENDED, FAST, V2, Handshake
+from trio_torrent.wire.handshake import Handshake
 
 from .broadcast import Broadcast
 from .buckets import Buckets
-from .events import Checked, Completed, DialRefused, Failed, FileDone, PeerGone, PieceDone, TorrentEvent
+from .events import Checked, Completed, DialRefused, Failed, FileDone, MetadataDone, PeerGone, PieceDone, TorrentEvent
+from .metadata import UNKNOWN_LEFT, Learning
 from .metainfo import Metainfo
 from .perform import Performer, Reports
 from .progress import Progress
@@ -92,7 +95,7 @@ class Torrent:
 
     def __init__(
         self,
-        metainfo: Metainfo,
+        source: Metainfo | Magnet,
         save_path: Path,
         shared: Shared,
         peers: Iterable[Address],
@@ -100,42 +103,51 @@ class Torrent:
         download: bool = True,
         limit_down: int | None = None,
         limit_up: int | None = None,
+        learned: Callable[[Torrent], None] | None = None,
     ) -> None:
         self._download = download
-        self.metainfo = metainfo
+        self._learned = learned
+        self.metainfo = source if isinstance(source, Metainfo) else None
+        self.magnet = source.magnet if isinstance(source, Metainfo) else source
         self.save_path = save_path
         self._shared = shared
-        self._state = State.CHECKING
+        self._state = State.METADATA if self.metainfo is None else State.CHECKING
         self._checked = 0
-        self._progress = Progress(metainfo, Bitfield(metainfo.geometry.pieces))
+        self._progress = Progress.unknown()
         self._error: TorrentError | None = None
         self._started = trio.current_time()
         self._buckets = Buckets.of(limit_down, limit_up, self._started)
         self._broadcast = Broadcast()
+        self._meeting = trio.Event()  # others may come
+        self._known = trio.Event()  # what there is, or it never will be
         self._ready = trio.Event()
         self._ended = trio.Event()  # complete, or never will be
         self._scope = trio.CancelScope()
         self._inbox, self._events = trio.open_memory_channel[Event](INBOX)
         self._report, self._reports = trio.open_memory_channel[outcome.Outcome[Verdict]](MOST_VERDICTS)
+        self._learning: Learning | None = None
         self._scheduler: Scheduler | None = None
         self._performer: Performer | None = None
         self._nursery: trio.Nursery | None = None
-        self._peers = list(peers)
+        self._store: Store | None = None
+        self._peers = [*peers, *(source.peers if isinstance(source, Magnet) else ())]
         self._announcer = Announcer(
             tiers=Tiers(
-                metainfo.trackers if shared.settings.trackers else (),
+                _tiers(source) if shared.settings.trackers else (),
                 random=shared.random,
                 strict=shared.settings.strict_tiers,
                 silenced=shared.trackers.silenced,
             ),
             trackers=shared.trackers,
-            info_hash=metainfo.info_hashes.wire,
+            info_hash=source.info_hashes.wire,
             peer_id=shared.peer_id,
             port=shared.port,
             totals=self._totals,
             found=self._found,
             random=shared.random,
         )
+        if self.metainfo is not None:
+            self._know(self.metainfo)
 
     def __repr__(self) -> str:
         return f"<Torrent {self.name!r} {self._state.value} {self._progress.have.count}/{self._progress.have.size}>"
@@ -144,21 +156,28 @@ class Torrent:
 
     @property
     def name(self) -> str:
-        """What the torrent calls itself, safe as a file's name."""
-        return self.metainfo.name
+        """What the torrent calls itself, safe as a file's name. A link may name it otherwise, or by its hash alone."""
+        if self.metainfo is not None:
+            return self.metainfo.name
+        return self.magnet.name or self.magnet.info_hashes.wire.hex()
+
+    @property
+    def info_hashes(self) -> InfoHashes:
+        """By which it is known. A link to a hybrid may name only one of the two."""
+        return self.magnet.info_hashes if self.metainfo is None else self.metainfo.info_hashes
 
     @property
     def status(self) -> Status:
         """How it stands now."""
         swarm = self._snapshot()
         trackers = self._announcer.status
-        stall = swarm.stall if self._state is State.DOWNLOADING else None
+        stall = swarm.stall if self._state in (State.METADATA, State.DOWNLOADING) else None
         return Status(
             state=self._state,
             done=self._progress.done,
-            total=self.metainfo.geometry.size,
+            total=self._progress.geometry.size,
             pieces_done=self._progress.have.count,
-            pieces=self.metainfo.geometry.pieces,
+            pieces=self._progress.geometry.pieces,
             checked=self._checked,
             downloaded=swarm.downloaded,
             uploaded=swarm.uploaded,
@@ -184,6 +203,12 @@ class Torrent:
         Up to `buffer` unread events are kept; then an `Overflow` says how many were missed.
         """
         return self._broadcast.listen(buffer)
+
+    async def wait_metadata(self) -> None:
+        """Return when `metainfo` is there, of a torrent that began as a link. Raises what made the torrent fail."""
+        await self._known.wait()
+        if self.metainfo is None:
+            self._raise_error()
 
     async def wait_checked(self) -> None:
         """Return when the files that were there have been compared. Raises what made the torrent fail."""
@@ -226,15 +251,15 @@ class Torrent:
     # -- the tasks ---------------------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Check, download, serve; until it fails or is stopped. For the client, which runs it once."""
-        store = Store(self.metainfo, Files(self.save_path, self.metainfo.layout), self._shared.workers)
+        """Learn, check, download, serve; until it fails or is stopped. For the client, which runs it once."""
         try:
             with self._shared.boundary.guard("a torrent"), self._scope:
-                await self._live(store)
+                await self._live()
             if not self._scope.cancel_called:  # nobody stopped it, so the guard did
                 self._fail(TorrentError(f"{self.name}: stopped by a bug in trio-torrent; the log has it"))
         finally:
-            store.close()
+            if self._store is not None:
+                self._store.close()
             self._end()
 
     def _end(self) -> None:
@@ -244,27 +269,73 @@ class Torrent:
             self._state = State.STOPPED
         if not self._ended.is_set() and self._error is None:
             self._error = StoppedError(f"{self.name}: stopped before it was complete")
+        self._meeting.set()
+        self._known.set()
         self._ready.set()
         self._ended.set()
         self._broadcast.close()
 
-    async def _live(self, store: Store) -> None:
+    async def _live(self) -> None:
         try:
-            await self._check(store)
-            # With a hundred thousand files it takes half a second.
-            trees, hold = await store.workers.run(lambda: (self.metainfo.trees, self.metainfo.unverifiable))
             with self._shared.places.share() as share:
                 async with trio.open_nursery() as nursery:
-                    self._start(nursery, store, share, trees, hold)
-        except* (StorageError, IncompleteError) as group:
+                    await self._go(nursery, share)
+        except* (StorageError, IncompleteError, MetainfoError) as group:
             self._fail(_only(group))
 
-    async def _check(self, store: Store) -> None:
+    async def _go(self, nursery: trio.Nursery, share: Share) -> None:
+        performer = self._performer = self._make_performer(nursery, share)
+        if self.metainfo is None:
+            self._meet(nursery, share)
+            self._learning = self._learn(performer)
+            await self._learning.run(self._prepare)
+        else:
+            await self._prepare(self.metainfo)
+        self._start(nursery, share, performer)
+
+    def _learn(self, performer: Performer) -> Learning:
+        settings = self._shared.settings
+        return Learning(
+            magnet=self.magnet,
+            gathering=Gathering(
+                self.magnet.info_hashes,
+                ours=self._ours,
+                random=self._shared.random,
+                limits=Limits(settings.connections, settings.upload_slots, settings.superseed),
+                pex=settings.pex,
+            ),
+            performer=performer,
+            events=self._events,
+            inbox=self._inbox,
+            workers=self._shared.workers,
+            publish=self._publish,
+        )
+
+    def _know(self, metainfo: Metainfo) -> None:
+        """What there is is known, although not yet what is there of it."""
+        self.metainfo = metainfo
+        self._progress = Progress.of(metainfo, Bitfield(metainfo.geometry.pieces))
+        self._known.set()
+
+    async def _prepare(self, metainfo: Metainfo) -> None:
+        """Check the files; and what was learned becomes known."""
+        if self.metainfo is None:
+            self._know(metainfo)
+            if self._learned is not None:
+                self._learned(self)
+            self._state = State.CHECKING
+            self._broadcast.tell(MetadataDone(metainfo.name))
+        self._store = Store(metainfo, Files(self.save_path, metainfo.layout), self._shared.workers)
+        await self._check(metainfo, self._store)
+        # With a hundred thousand files it takes half a second.
+        self._trees, self._hold = await self._store.workers.run(lambda: (metainfo.trees, metainfo.unverifiable))
+
+    async def _check(self, metainfo: Metainfo, store: Store) -> None:
         def checked(pieces: int) -> None:
             self._checked = pieces
 
-        have = (await check(self.metainfo, store.files, store.workers, checked)).good
-        self._progress = Progress(self.metainfo, have)
+        have = (await check(metainfo, store.files, store.workers, checked)).good
+        self._progress = Progress.of(metainfo, have)
         self._broadcast.tell(Checked(have.count, have.size))
         if not self._download and not have.complete:
             raise IncompleteError(f"{self.name}: {have.count} of {have.size} pieces are good, not all", have.count)
@@ -272,36 +343,26 @@ class Torrent:
             for path in await store.workers.run(store.files.create_empty):
                 self._broadcast.tell(FileDone(path))
 
-    def _start(self, nursery: trio.Nursery, store: Store, share: Share, trees: Trees, hold: Bitfield) -> None:
-        settings, now, hashes = self._shared.settings, trio.current_time(), self.metainfo.info_hashes
-        self._nursery = nursery
-        self._scheduler = Scheduler(
-            self.metainfo.geometry,
-            self._progress.have,
-            ours=Ours(
-                self._shared.peer_id,
-                self._shared.port,
-                settings.user_agent,
-                external=_external(settings.interface, self._shared.port),
-                own=self._shared.own,
-                info_hash=self.metainfo.info_hashes.wire,
-            ),
-            random=self._shared.random,
-            now=now,
-            limits=Limits(settings.connections, settings.upload_slots, settings.superseed),
-            down=(self._buckets.down, self._shared.buckets.down),
-            trees=trees,
-            layers=self.metainfo.piece_layers,
-            hold=hold,
+    @property
+    def _ours(self) -> Ours:
+        settings, port = self._shared.settings, self._shared.port
+        return Ours(
+            self._shared.peer_id,
+            port,
+            settings.user_agent,
+            external=_external(settings.interface, port),
+            own=self._shared.own,
+            info_hash=self.info_hashes.wire,
         )
+
+    def _make_performer(self, nursery: trio.Nursery, share: Share) -> Performer:
         throttle = Throttle(self._buckets.up, self._shared.buckets.up, self._shared.upload_turns)
-        self._performer = Performer(
+        nursery.start_soon(throttle.run)
+        return Performer(
             nursery=nursery,
             inbox=self._inbox,
-            store=store,
-            pieces=self.metainfo.geometry.pieces,
-            handshake=Handshake(hashes.wire, self._shared.peer_id, FAST | EXTENDED | (V2 if hashes.v2 else 0)),
-            v2=hashes.v2_wire,
+            info_hashes=self.info_hashes,
+            peer_id=self._shared.peer_id,
             connect=self._shared.connect,
             share=share,
             throttle=throttle,
@@ -310,27 +371,62 @@ class Torrent:
                 verdict=self._report.send_nowait,
                 gone=self._on_gone,
                 finished=self._on_finished,
-                layers=lambda layers: nursery.start_soon(self._complete, store, layers),
+                layers=lambda layers: nursery.start_soon(self._complete, layers),
                 broken=self._fail,
             ),
         )
+
+    def _meet(self, nursery: trio.Nursery, share: Share) -> None:
+        """From here on, others hear of us and we of them."""
+        self._nursery = nursery
+        nursery.start_soon(self._tick, share)
+        nursery.start_soon(self._announcer.run)
+        nursery.start_soon(self._found, self._take_peers(), USER)
+        self._meeting.set()
+
+    def _start(self, nursery: trio.Nursery, share: Share, performer: Performer) -> None:
+        settings, now, metainfo, store = self._shared.settings, trio.current_time(), self.metainfo, self._store
+        assert metainfo is not None
+        assert store is not None
+        bequest = self._learning.finish(metainfo) if self._learning is not None else None
+        scheduler = self._scheduler = Scheduler(
+            metainfo.geometry,
+            self._progress.have,
+            ours=self._ours,
+            random=self._shared.random,
+            now=now,
+            limits=Limits(settings.connections, settings.upload_slots, settings.superseed),
+            down=(self._buckets.down, self._shared.buckets.down),
+            trees=self._trees,
+            layers=metainfo.piece_layers,
+            hold=self._hold,
+            info=metainfo.info_bytes,
+            pex=settings.pex and not metainfo.private,
+            heard_of=bequest.heard_of if bequest is not None else None,
+        )
+        performer.begin(metainfo, store)
         if self._progress.have.complete:
             self._state = State.SEEDING
             self._ended.set()
         else:
             self._state = State.DOWNLOADING
         self._ready.set()
-        nursery.start_soon(self._heart)
-        nursery.start_soon(self._tick, share)
+        if bequest is None:
+            self._meet(nursery, share)
+        else:
+            self._learning = None
+            for event in bequest.events:
+                performer.perform(scheduler.handle(event, now))
+        nursery.start_soon(self._heart, scheduler, performer)
         nursery.start_soon(self._relay)
-        nursery.start_soon(throttle.run)
-        nursery.start_soon(self._announcer.run)
-        nursery.start_soon(self._found, self._take_peers(), USER)
 
-    async def _complete(self, store: Store, layers: Mapping[bytes, bytes]) -> None:
+    async def _complete(self, layers: Mapping[bytes, bytes]) -> None:
         """Peers have given the piece layers: compare what could not be compared, and let the rest be fetched."""
-        held = await store.workers.run(lambda: self.metainfo.unverifiable)
-        self.metainfo = await store.workers.run(partial(self.metainfo.with_piece_layers, layers))
+        incomplete, store = self.metainfo, self._store
+        assert incomplete is not None
+        assert store is not None
+        held = await store.workers.run(lambda: incomplete.unverifiable)
+        self.metainfo = await store.workers.run(partial(incomplete.with_piece_layers, layers))
         store.complete(self.metainfo)
         if not held:
             return  # a hybrid, which could be compared by its SHA-1
@@ -340,10 +436,8 @@ class Torrent:
             portion = pieces[start : start + RELEASED_AT_ONCE]
             await self._inbox.send(Released(portion, tuple([piece for piece in portion if piece in good])))
 
-    async def _heart(self) -> None:
-        assert self._scheduler is not None
-        assert self._performer is not None
-        handle, perform = self._scheduler.handle, self._performer.perform
+    async def _heart(self, scheduler: Scheduler, performer: Performer) -> None:
+        handle, perform = scheduler.handle, performer.perform
         async for event in self._events:
             commands = handle(event, trio.current_time())
             if isinstance(event, PieceVerified | Released | DialFailed):
@@ -353,7 +447,7 @@ class Torrent:
     async def _tick(self, share: Share) -> None:
         while True:
             limited = self._buckets.down.rate or self._shared.buckets.down.rate
-            await trio.sleep(PACE_SECONDS if limited else TICK_SECONDS)
+            await trio.sleep(PACE_SECONDS if limited or self._scheduler is None else TICK_SECONDS)
             await self._inbox.send(Tick(crowded=share.is_over))
 
     async def _relay(self) -> None:
@@ -374,12 +468,24 @@ class Torrent:
     async def stop(self) -> None:
         """Tell the trackers that we are gone, then end all tasks."""
         try:
-            if self._ready.is_set():
+            if self._meeting.is_set():
                 await self._announcer.stop()
         finally:
             self._scope.cancel()
 
     # -- what others ask or tell -------------------------------------------------------------------------------------
+
+    @property
+    def names(self) -> tuple[bytes, ...]:
+        """The info-hashes by which anybody may be told of it now; none of a private torrent (BEP 27)."""
+        private = self.metainfo is not None and self.metainfo.private
+        return () if private or self._nursery is None else self.info_hashes.all_wire
+
+    def meet(self, address: Address, source: str) -> None:
+        """Somebody may have it. If there is too much to do just now, this is what can wait."""
+        if self.names:
+            with suppress(trio.WouldBlock, trio.BrokenResourceError):
+                self._inbox.send_nowait(AddressesFound((address,), source))
 
     def welcome(self) -> Welcome | None:
         """Who takes connections that come in. For the client."""
@@ -388,7 +494,7 @@ class Torrent:
     async def _welcome(self, stream: trio.abc.Stream, address: Address, theirs: Handshake, early: bytes) -> None:
         """Those who come while the files are being checked wait a little: turned away, they would rest for a minute."""
         with trio.move_on_after(HANDSHAKE_SECONDS):
-            await self._ready.wait()
+            await self._meeting.wait()
         if self._performer is None or self._nursery is None:
             raise PeerError("not ready")
         if self._scheduler is not None and (refusal := self._scheduler.refusal(address)):
@@ -396,13 +502,14 @@ class Torrent:
         await self._performer.welcome(stream, address, theirs, early)
 
     def _totals(self) -> Totals:
-        swarm = self._snapshot()
-        return Totals(swarm.uploaded, swarm.downloaded, self.metainfo.geometry.size - self._progress.done)
+        swarm, progress = self._snapshot(), self._progress
+        left = UNKNOWN_LEFT if self.metainfo is None else progress.geometry.size - progress.done
+        return Totals(swarm.uploaded, swarm.downloaded, left)
 
     def _snapshot(self) -> Swarm:
-        if self._scheduler is None:
-            return Swarm.nothing()
-        return self._scheduler.snapshot(trio.current_time())
+        if self._scheduler is not None:
+            return self._scheduler.snapshot(trio.current_time())
+        return self._learning.gathering.snapshot() if self._learning else Swarm.nothing()
 
     def _on_finished(self) -> None:
         self._state = State.SEEDING
@@ -415,7 +522,7 @@ class Torrent:
     def _on_gone(self, address: Address, reason: str) -> None:
         self._broadcast.tell(PeerGone(str(address), reason))
 
-    def _publish(self, event: PieceVerified | Released | DialFailed) -> None:
+    def _publish(self, event: Event) -> None:
         match event:
             case PieceVerified(piece):
                 self._publish_piece(piece)
@@ -424,6 +531,8 @@ class Torrent:
                     self._publish_piece(piece)
             case DialFailed(address, reason):
                 self._broadcast.tell(DialRefused(str(address), reason))
+            case _:
+                pass
 
     def _publish_piece(self, piece: int) -> None:
         files = self._progress.verified(piece)
@@ -436,9 +545,14 @@ class Torrent:
         self._error = error
         self._state = State.FAILED
         self._broadcast.tell(Failed(error))
+        self._known.set()
         self._ready.set()
         self._ended.set()
         self._scope.cancel()
+
+
+def _tiers(source: Metainfo | Magnet) -> Sequence[Sequence[str]]:
+    return source.trackers if isinstance(source, Metainfo) else [[url] for url in source.trackers]
 
 
 def _only(group: BaseExceptionGroup[TorrentError]) -> TorrentError:

@@ -67,8 +67,10 @@ class Metainfo:
         return cls._read(Fields(values, "", notes), raw, data[: span.start], data[span.stop :])
 
     @classmethod
-    def from_info(cls, info_bytes: bytes, trackers: Iterable[Iterable[str]] = ()) -> Self:
-        """A torrent of an info dictionary alone, as peers send it (BEP 9), and tiers of trackers.
+    def from_info(
+        cls, info_bytes: bytes, trackers: Iterable[Iterable[str]] = (), web_seeds: Iterable[str] = ()
+    ) -> Self:
+        """A torrent of an info dictionary alone, as peers send it (BEP 9), and tiers of trackers, and web seeds.
 
         Raises MetainfoError. Whether the bytes are the right ones is for the caller: `InfoHashes.matches`.
         """
@@ -79,6 +81,8 @@ class Metainfo:
         tiers: list[Value] = [[url.encode() for url in tier] for tier in trackers]
         if tiers:
             values[b"announce-list"] = tiers
+        if urls := [url.encode() for url in web_seeds]:
+            values[b"url-list"] = [*urls]
         return cls._read(Fields(values, "", Notes()), info_bytes, *_around_info(values))
 
     @classmethod

@@ -15,7 +15,8 @@ from trio_torrent.errors import PeerError, ProtocolError, StorageError
 from trio_torrent.swarm.events import Event, HashesServed, Left, PeerId, Received, Served
 from trio_torrent.wire.codec import encode, encode_all
 from trio_torrent.wire.connection import Connection
-from trio_torrent.wire.messages import Cancel, Hashes, Message, Reject, Request
+from trio_torrent.wire.messages import Cancel, Extended, Hashes, Message, Reject, Request
+from trio_torrent.wire.ut_metadata import MetadataData, encode_metadata
 
 from .backlog import Backlog
 from .boundary import Boundary
@@ -64,6 +65,7 @@ class PeerConnection:
         self._throttle = throttle
         self._backlog = Backlog(throttle, self._wake_writer)
         self._hash_requests: deque[ReadHashes] = deque()  # theirs, in the order in which they came
+        self._metadata: deque[tuple[int, MetadataData]] = deque()  # as many as the scheduler lets them have
         self._scope = trio.CancelScope()
         self._reason = "closed the connection"
 
@@ -113,6 +115,15 @@ class PeerConnection:
         self._hash_requests.append(read)
         self._wake_writer()
 
+    def serve_metadata(self, number: int, data: MetadataData) -> None:
+        """Send a piece of the info dictionary, which is copied only when it is its turn."""
+        self._metadata.append((number, data))
+        self._wake_writer()
+
+    def know(self, pieces: int) -> None:
+        """The torrent has so many pieces, which was not known before."""
+        self._connection.know(pieces)
+
     def drop(self, reason: str) -> None:
         """End the connection. From here on, nothing of it lands anywhere."""
         self._reason = reason
@@ -157,11 +168,13 @@ class PeerConnection:
     async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:
         async for messages in self._unsaid:
             await self._speak(messages)
-            while (batch := self._backlog.next_batch()) or self._hash_requests:
+            while (batch := self._backlog.next_batch()) or self._hash_requests or self._metadata:
                 if batch:
                     await self._send_blocks(batch, inbox)
                 if self._hash_requests:
                     await self._send_hashes(inbox)
+                if self._metadata:
+                    await self._send_metadata()
                 await self._speak(())
 
     async def _speak(self, messages: Sequence[Message]) -> None:
@@ -198,6 +211,12 @@ class PeerConnection:
         self._throttle.take(len(answer))
         await self._send(answer)
         await inbox.send(HashesServed(self.id))
+
+    async def _send_metadata(self) -> None:
+        number, data = self._metadata.popleft()
+        answer = encode(Extended(number, encode_metadata(data)))
+        self._throttle.take(len(answer))
+        await self._stream.send_all(answer)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

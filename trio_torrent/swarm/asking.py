@@ -1,7 +1,7 @@
 """Whom to ask for how much: what is asked of each peer, who could take more, and taking it back.
 
-`Peer.asked` and the picker say the same of every block, and this is the only place that changes both. Whoever could
-take more than there was to ask for is `hungry`, and has its turn when something turns up.
+`Peer.asked` and the picker say the same of every block: here it is asked for or taken back, and in `fetching` it comes.
+Whoever could take more than there was to ask for is `hungry`, and has its turn when something turns up.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .copies import Helper
 from .events import PeerId
 from .peers import Peer
 from .picker import PIECE_BUDGET, Picker
-from .pipeline import LEAST_WINDOW, URGENT_SHARE, seconds_for, window
+from .pipeline import LEAST_WINDOW, URGENT_DIVISOR, seconds_for, window
 from .rates import Bucket
 
 # In the endgame a peer helps out others when it has fewer requests of its own outstanding.
@@ -38,8 +38,8 @@ FAIR_SHARE = 2
 # others have their turn with the next event, or at the next tick.
 HUNGRY_AT_ONCE = 16
 
-# At the end nearly everyone is hungry and there is hardly anything left; those who have just brought something help
-# out in any case.
+# At the end, and when too many pieces are in flight, nearly everyone is hungry and there is hardly anything to ask for;
+# those who have just brought something help out on their own account.
 HELPERS_AT_ONCE = 2
 
 
@@ -60,7 +60,9 @@ class Asking:
         self._do = do
         self._all_limits = limits
         self._piece_blocks = -(-geometry.piece_length // BLOCK_SIZE)
-        self._givers = 0  # peers that do not choke us; they share the memory for pieces in flight
+        self._givers = (
+            0  # peers that have something for us and do not choke us; they share the memory for pieces in flight
+        )
         self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
 
     @property
@@ -88,22 +90,27 @@ class Asking:
         if room <= 0:
             return
         allowed = min(room, self._allowance(now)) if self._limits else room
+        if allowed and self._picker.has_urgent and self._picker.late(now):
+            before = len(peer.asked)
+            self._help_out(peer, pieces, allowed, before + ENDGAME_WINDOW, now)
+            room, allowed = room - len(peer.asked) + before, allowed - len(peer.asked) + before
         requests = self._picker.pick(peer.id, pieces, allowed, now, hints=self._hints(peer)) if allowed else []
         if requests:
             self._ask(peer, requests, now, lend=True)
         if len(requests) < room:
             self.hungry[peer.id] = peer
         if len(requests) < allowed:
-            self._help_out(peer, pieces, allowed - len(requests), now)
+            self._help_out(peer, pieces, allowed - len(requests), ENDGAME_WINDOW, now)
 
     def _hints(self, peer: Peer) -> Iterable[int]:
         if peer.gives_runs and peer.asked:
-            return (next(reversed(peer.asked))[0] + 1,)
+            after = next(reversed(peer.asked))[0] + 1
+            return (after,) if after < self._geometry.pieces else ()
         return peer.suggested
 
-    def _help_out(self, peer: Peer, pieces: Bitfield, allowed: int, now: float) -> None:
-        """In the endgame, ask for what others were asked for."""
-        room = min(allowed, ENDGAME_WINDOW - len(peer.asked))
+    def _help_out(self, peer: Peer, pieces: Bitfield, allowed: int, window: int, now: float) -> None:
+        """In the endgame, or for a reader, ask for what others were asked for."""
+        room = min(allowed, window - len(peer.asked))
         if peer.snubbed or room <= 0:
             return
         seconds = seconds_for(len(peer.asked) + 1, peer.pace(now))
@@ -118,10 +125,10 @@ class Asking:
 
     def fill_hungry(self, now: float, *, most: int = HUNGRY_AT_ONCE) -> None:
         """There may be something for those who could take more: for the one that has waited longest, first."""
-        if self._picker.is_endgame:
+        if self._picker.is_endgame or self._picker.is_full:
             most = min(most, HELPERS_AT_ONCE)
         for peer in list(islice(self.hungry.values(), most)):
-            if self._picker.is_full or self.is_limited(now):
+            if (self._picker.is_full and not self._picker.is_held_up) or self.is_limited(now):
                 return
             self._fill(peer, now)
 
@@ -139,7 +146,7 @@ class Asking:
         left = self._picker.lacking.count * self._piece_blocks
         fair = max(LEAST_WINDOW, min(BUDGET_BLOCKS, FAIR_SHARE * left) // max(1, self._givers))
         wide = min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
-        return max(LEAST_WINDOW, wide // URGENT_SHARE) if self._picker.has_urgent else wide
+        return min(wide, max(LEAST_WINDOW, wide // URGENT_DIVISOR)) if self._picker.has_urgent else wide
 
     def _allowance(self, now: float) -> int:
         """Blocks that may be asked for now; what is over the limit by the last one is waited for."""
@@ -158,8 +165,13 @@ class Asking:
 
     def set_choked(self, peer: Peer, *, choked: bool) -> None:
         """The peer answers from now on, or does not."""
-        self._givers += peer.chokes_us - choked
+        self._givers += peer.we_are_interested * (peer.chokes_us - choked)
         peer.chokes_us = choked
+
+    def set_interesting(self, peer: Peer, *, interesting: bool) -> None:
+        """The peer has something for us from now on, or has not."""
+        self._givers += (interesting - peer.we_are_interested) * (not peer.chokes_us)
+        peer.we_are_interested = interesting
 
     # -- taking it back ----------------------------------------------------------------------------------------------
 

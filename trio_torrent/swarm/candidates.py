@@ -167,6 +167,22 @@ class Candidates:
             self._unknown[address] -= 1
             self._unknown += Counter()  # without those that are none
 
+    def retell(self, address: Address) -> None:
+        """A connection that had joined will join once more, under another roof."""
+        if (known := self._pool.get(address)) is not None:
+            known.connections -= 1
+        else:
+            self._unknown[address] -= 1
+            self._unknown += Counter()
+
+    def disown(self, sources: Set[str]) -> None:
+        """Addresses that nobody else has named are not to be dialled any more."""
+        self._pool.disown(sources)
+
+    def is_disowned(self, address: Address) -> bool:
+        """Nobody else has named it."""
+        return (known := self._pool.get(address)) is not None and known.for_good
+
     def failed(self, address: Address, now: float, why: Failure) -> None:
         """An attempt came to nothing. Neither our own shortage nor a glance that was too short is held against it."""
         known, looked = self._pool.get(address), address in self._looks

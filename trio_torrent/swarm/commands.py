@@ -10,6 +10,7 @@ import attrs
 from trio_torrent.address import Address
 from trio_torrent.metainfo.trees import Tree
 from trio_torrent.wire.messages import HashRequest, Message, Request
+from trio_torrent.wire.ut_metadata import MetadataData
 
 from .events import PeerId
 
@@ -115,6 +116,15 @@ class ServeHashes:
 
 
 @attrs.frozen
+class ServeMetadata:
+    """Send a piece of the info dictionary to the peer, as an extended message of this number, when it can be sent."""
+
+    peer: PeerId
+    number: int
+    data: MetadataData
+
+
+@attrs.frozen
 class CompleteLayers:
     """The piece layers that were missing, by their files' roots, each proven: the torrent can be completed by them.
 
@@ -141,6 +151,7 @@ Command: TypeAlias = (
     | Serve
     | Unserve
     | ServeHashes
+    | ServeMetadata
     | CompleteLayers
     | Finish
 )

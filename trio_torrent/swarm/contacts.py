@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Set
-from random import Random
+from collections.abc import Callable, Iterable, Mapping
+
+import attrs
 
 from trio_torrent.address import Address, is_local, is_peer, site
 from trio_torrent.bitfield import Bitfield
@@ -16,11 +17,24 @@ from .events import Failure, PeerId
 from .peers import Peer
 
 
-class Contacts:
-    """Looks at the scheduler's peers, of which there may be so many as `places`; commands go to `do`.
+@attrs.frozen(eq=False)
+class HeardOf:
+    """The addresses that a torrent knows, and who of them lied. It may outlive a scheduler."""
 
-    `external` is where others see us, and `own` where we would reach ourselves, both as far as known.
-    """
+    candidates: Candidates
+    bans: Bans = attrs.field(factory=Bans)
+
+    def hand_on(self, peers: Iterable[Peer]) -> HeardOf:
+        """For the next scheduler, which these peers will join as if they had just come."""
+        for peer in peers:
+            self.candidates.retell(peer.address)
+            if peer.listens is not None:
+                self.candidates.retell(peer.listens)
+        return self
+
+
+class Contacts:
+    """Looks at the scheduler's peers, of which there may be so many as `places`; commands go to `do`."""
 
     def __init__(
         self,
@@ -28,18 +42,15 @@ class Contacts:
         peers: Mapping[PeerId, Peer],
         do: Callable[[Command], None],
         *,
-        bans: Bans,
-        random: Random,
+        heard_of: HeardOf,
         places: int,
-        external: Iterable[Address] = (),
-        own: Set[Address] = frozenset(),
     ) -> None:
         self._have = have
         self._peers = peers
         self._do = do
-        self._bans = bans
+        self._bans = heard_of.bans
         self._places = places
-        self._candidates = Candidates(random, external=external, own=own)
+        self._candidates = heard_of.candidates
         self._moved: dict[PeerId, tuple[int, float]] = {}  # bytes between us, and since when there were no more
 
     @property

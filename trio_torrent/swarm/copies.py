@@ -21,7 +21,8 @@ from trio_torrent.wire.messages import Request
 from .events import PeerId
 from .partial import Partial
 
-# One block is asked of no more peers than this at once; the third copy rarely comes first.
+# One block is asked of so many peers at once, and of more only if they would be much sooner: a third copy rarely comes
+# first.
 MOST_ASKERS = 3
 
 # To be asked, too, a peer must be expected to bring the block in this part of the time that it takes the others; and in
@@ -65,6 +66,10 @@ class Copies:
         if not self._line:
             self._line.extend(self._drawn_up(self._partials.values())[::-1])  # asked for last, they would come last
         return self._from(self._line, helper, room)
+
+    def redraw(self) -> None:
+        """There is something else to ask for: what is in flight at the end may be something else, too."""
+        self._line.clear()
 
     def pick_from(self, pieces: Iterable[int], helper: Helper, room: int) -> list[Request]:
         """The same from these pieces only, in their order."""
@@ -119,4 +124,6 @@ class Copies:
         others = [asker for asker in self._several.pop((piece, offset), ()) if asker != peer]
         if len(others) > 1:
             self._several[piece, offset] = others
+        if others and self._line:
+            self._line.append((piece, offset))  # it may be asked of one more again
         return others[0] if others else None

@@ -53,6 +53,10 @@ ALONE_SECONDS = 20.0
 ALONE_PATIENCE = 4
 
 
+# Seconds that a tick counts at most: when we were stopped, what came meanwhile has yet to be read.
+MOST_PASSED = 2.0
+
+
 class Fetching:
     """The downloading half of the scheduler."""
 
@@ -129,7 +133,7 @@ class Fetching:
         """See if the peer has something that we lack, and tell it when that has changed."""
         interesting = self._interest.look(peer.id, peer.pieces)
         if interesting != peer.we_are_interested:
-            peer.we_are_interested = interesting
+            self.asking.set_interesting(peer, interesting=interesting)
             self._do(Send(peer.id, (Interested() if interesting else NotInterested(),)))
 
     # -- what we want ------------------------------------------------------------------------------------------------
@@ -176,6 +180,7 @@ class Fetching:
             peer.rejects += 1
             peer.rests_until = now + REST_SECONDS
             self.wasted += size
+            self.asking.fill_hungry(now)
             return 0
         del peer.asked[key]
         peer.waited = 0.0
@@ -256,23 +261,27 @@ class Fetching:
     def choked(self, peer: Peer, now: float) -> None:
         """No more from this peer; without the fast extension, what was asked of it is gone (BEP 3)."""
         self.asking.set_choked(peer, choked=True)
-        if not peer.fast and peer.asked:
-            self.asking.withdraw(peer, list(peer.asked), now, tell=False)
-        self._abandon(peer, now)
-        self.asking.fill_hungry(now)
+        owed = [] if peer.fast else list(peer.asked)
+        if owed:
+            self.asking.withdraw(peer, owed, now, tell=False)
+        if self._abandon(peer, now) or owed:  # else 5 bytes would cost a round among the hungry
+            self.asking.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
         """The peer will answer. `fill` is left to the caller, once for all that one chunk says."""
         self.asking.set_choked(peer, choked=False)
         peer.rests_until = now
 
-    def allowed_fast(self, peer: Peer, piece: int, now: float) -> None:
-        """The peer will give this piece although it chokes us (BEP 6); what it has not got is passed over."""
-        if piece in peer.pieces:
-            if peer.allowed_fast is None:
-                peer.allowed_fast = Bitfield(peer.pieces.size)
-            peer.allowed_fast.add(piece)
-            self.asking.fill(peer, now)
+    def allowed_fast(self, peer: Peer, piece: int) -> bool:
+        """The peer will give this piece although it chokes us (BEP 6); what it has not got is passed over.
+
+        Whether there may be more to ask it for.
+        """
+        if piece not in peer.pieces:
+            return False
+        if peer.allowed_fast is None:
+            peer.allowed_fast = Bitfield(peer.pieces.size)
+        return peer.allowed_fast.add(piece)
 
     def rejected(self, peer: Peer, reject: Reject, now: float) -> None:
         """The peer will not send this block (BEP 6). If it says so unchoked, it rests, because it would refuse again;
@@ -294,14 +303,18 @@ class Fetching:
         self.asking.hungry[peer.id] = peer
         self.asking.fill_hungry(now)
 
-    def _abandon(self, peer: Peer, now: float) -> None:
-        """A suspect piece does not wait for a giver that has gone silent, also when nothing is asked of it just now."""
+    def _abandon(self, peer: Peer, now: float) -> bool:
+        """A suspect piece does not wait for a giver that has gone silent, also when nothing is asked of it just now.
+
+        Whether there was any.
+        """
         pieces = self.picker.abandon(peer.id)
         keys = [key for key in peer.asked if key[0] in pieces]
         self.asking.take_back(peer, keys)
         self.asking.forget(peer, keys, now)
         for piece in pieces:
             self._do(Discard(piece))
+        return bool(pieces)
 
     def left(self, peer: Peer, now: float) -> None:
         """The peer is gone, and so is what was asked of it."""
@@ -323,6 +336,7 @@ class Fetching:
             peer.busy += passed
             if peer.waited > self._patience(peer, now):
                 peer.snubbed = True
+                peer.waited = 0.0  # the one block that it is asked for now has its time, too
                 self.asking.withdraw(peer, list(peer.asked), now)
         for alone, giver in self.picker.alone():
             self._hurry(alone, self._peers[giver], now)

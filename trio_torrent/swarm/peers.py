@@ -63,7 +63,7 @@ class Peer:
     waited: float = 0.0  # the same since the last one
     cancelled: dict[tuple[int, int], int] = attrs.field(factory=dict)  # requests, and how many answers may still come
     last_heard: float = 0.0
-    last_said: float = 0.0
+    last_keep_alive: float = 0.0
     from_them: Meter  # bytes of blocks
     to_them: Meter
 

@@ -133,14 +133,16 @@ class Picker:
         return self.sequential or self.have.count < COMMON_FIRST
 
     def _next(self, pieces: Bitfield, hints: Iterable[int]) -> int | None:
-        for piece in hints:
-            if self.availability.waits(piece) and piece in pieces:
-                return piece
         if self.sequential:
             return self.availability.first(pieces)
-        if self.have.count < COMMON_FIRST:
-            return self.availability.commonest(pieces)
-        return self.availability.rarest(pieces)
+        common = self.have.count < COMMON_FIRST
+        best = self.availability.commonest(pieces) if common else self.availability.rarest(pieces)
+        if best is not None:
+            least = self.availability.priority(best)
+            for piece in hints:
+                if self.availability.waits(piece) and piece in pieces and self.availability.priority(piece) >= least:
+                    return piece
+        return best
 
     def _may_begin(self, beyond: int = 0) -> bool:
         if self._unwritten >= UNWRITTEN_BUDGET and len(self._verifying) >= 2:
@@ -170,11 +172,16 @@ class Picker:
         """
         if self.is_endgame:
             return self._copies.pick(helper, room)
-        late = [piece for piece, when in self._urgent.items() if now - when > URGENT_SECONDS]
-        if self._is_held_up and not self._open:
+        self._copies.redraw()
+        late = self.late(now)
+        if self.is_held_up and not self._open:
             oldest = islice(self._partials.values(), MOST_LATE)
             late += [partial.piece for partial in oldest if now - partial.begun > HELD_UP_SECONDS]
         return self._copies.pick_from(late, helper, room) if late else []
+
+    def late(self, now: float) -> list[int]:
+        """The pieces that a reader has waited for too long."""
+        return [piece for piece, when in self._urgent.items() if now - when > URGENT_SECONDS]
 
     @property
     def is_endgame(self) -> bool:
@@ -183,11 +190,11 @@ class Picker:
 
     @property
     def is_full(self) -> bool:
-        """There is nothing to ask of anybody until pieces are written, although some wait."""
+        """There is nothing new to ask of anybody until pieces are written, although some wait."""
         return not self._open and bool(len(self.availability)) and not self._may_begin()
 
     @property
-    def _is_held_up(self) -> bool:
+    def is_held_up(self) -> bool:
         """Too many pieces are in flight for another; they wait for peers, not for the disk."""
         return not self._may_begin() and self._unwritten < UNWRITTEN_BUDGET
 
@@ -278,6 +285,7 @@ class Picker:
         self.availability.prioritize(piece, priority)
         if priority == SKIP:
             self.lacking.discard(piece)
+            self._urgent.pop(piece, None)
         elif piece not in self.have and self.lacking.add(piece) and self._is_idle(piece):
             self._put(piece)
 

@@ -17,9 +17,9 @@ USUAL_QUEUE = 250
 # What we ask for at most, whatever it queues: 16 MiB on their way, a gigabit link's worth at 125 ms.
 MOST_WINDOW = 1000
 
-# While somebody waits to read, this part of the usual queue: what is asked for next must not stand behind two seconds
+# While somebody waits to read, the window is divided by this: what is asked for next must not stand behind two seconds
 # of other blocks.
-URGENT_SHARE = 4
+URGENT_DIVISOR = 4
 
 # A peer that has never sent a block gets this long for its first (libtorrent's `piece_timeout`).
 FIRST_BLOCK_SECONDS = 20.0

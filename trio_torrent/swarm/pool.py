@@ -99,11 +99,16 @@ class Pool:
             if not self._make_room_at_site(known):
                 continue
             if self._is_full(known.family):
-                spare = spare or _Spare(self._known.values(), self._sources)
+                spare = spare or _Spare(self._known, self._sources)
                 if (victim := spare.instead_of(known, any_family=not self._family_is_full(known.family))) is None:
                     continue
                 self._remove(victim)
             self._insert(known)
+
+    def disown(self, sources: Set[str]) -> None:
+        """Give up what nobody but these has named."""
+        for known in self._known.values():
+            known.for_good |= sources >= {*known.sources}
 
     def _fresh(self, addresses: Iterable[Address], source: str, banned: Set[Address]) -> list[Known]:
         fresh: dict[Address, Known] = {}
@@ -164,10 +169,11 @@ class Pool:
 class _Spare:
     """Whom to part with: the given-up, then the least of the source that has named the most."""
 
-    def __init__(self, known: Iterable[Known], sources: Mapping[str, int]) -> None:
+    def __init__(self, known: Mapping[Address, Known], sources: Mapping[str, int]) -> None:
+        self._known = known
         self._sources = sources
         self._stacks: dict[int, list[Known]] = {4: [], 6: []}
-        for one in known:
+        for one in known.values():
             if one.idle and (one.given_up or one.sources[0] != USER):
                 self._stacks[one.family].append(one)
         for stack in self._stacks.values():
@@ -178,6 +184,8 @@ class _Spare:
         families = (newcomer.family, 10 - newcomer.family) if any_family else (newcomer.family,)
         for family in families:
             stack = self._stacks[family]
+            while stack and stack[-1].address not in self._known:
+                stack.pop()  # it made room at its site
             if stack and self._yields(stack[-1], newcomer.sources[0]):
                 return stack.pop()
         return None

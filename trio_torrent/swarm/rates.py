@@ -112,7 +112,7 @@ class Bucket:
         """So many bytes pass, perhaps more than are available. Below zero they are given back."""
         self._fill(now)
         if self._rate is not None:
-            self._level -= count
+            self._level = min(self._most, self._level - count)
 
     def ready_in(self, now: float) -> float:
         """Seconds until something may pass."""
@@ -123,6 +123,9 @@ class Bucket:
 
     def _fill(self, now: float) -> None:
         if self._rate is not None and now > self._seen:
-            most = max(BLOCK_SIZE, self._rate * BURST_SECONDS)
-            self._level = min(most, self._level + (now - self._seen) * self._rate)
+            self._level = min(self._most, self._level + (now - self._seen) * self._rate)
         self._seen = max(now, self._seen)
+
+    @property
+    def _most(self) -> float:
+        return math.inf if self._rate is None else max(BLOCK_SIZE, self._rate * BURST_SECONDS)

@@ -8,7 +8,7 @@ The invariants, which hold after every call of `handle`:
 3. The place of a block is lent to at most one peer, and to none once the block has arrived.
 4. A peer that chokes us (without the fast extension) owes us nothing: its requests are gone.
 5. We are interested in exactly those who have a piece that we lack.
-6. No unchoked peer idles while it has a missing block that we may ask for.
+6. No unchoked peer idles for longer than a tick while it has a missing block that we may ask for.
 7. Nothing is asked for, said or sent to a peer after its `Drop`.
 
 Bounded channels in a circle deadlock (reader, scheduler, writer, and the other side's reader). This is the corner where
@@ -28,11 +28,12 @@ from trio_torrent.metainfo.files import FileLayout
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.metainfo.trees import Trees
 from trio_torrent.wire import messages as wire
-from trio_torrent.wire.extended import ExtendedHandshake, decode_extended, encode_extended
+from trio_torrent.wire.extended import HANDSHAKE_NUMBER, ExtendedHandshake, decode_extended, encode_extended
+from trio_torrent.wire.lt_donthave import decode_donthave
 
-from .bans import Bans
+from .candidates import Candidates
 from .commands import Command, Drop, Finish, Send
-from .contacts import Contacts
+from .contacts import Contacts, HeardOf
 from .events import (
     AddressesFound,
     Awaited,
@@ -51,9 +52,11 @@ from .events import (
     Tick,
     Wanted,
 )
+from .extensions import DONTHAVE, Extensions
 from .fetching import MOST_REJECTS, Fetching
 from .hashing import WRONG_BLOCK, Hashing
 from .peers import Peer
+from .pex import SOURCE
 from .rates import Bucket, Meter
 from .serving import MOST_QUEUED, Serving
 from .stall import Stall, why
@@ -114,7 +117,8 @@ class Scheduler:
     """Decides for one torrent. `have` is what is verified already; it is changed here and nowhere else.
 
     `trees` are those of a v2 torrent, `layers` the piece layers that it has, and `hold` the pieces that cannot be
-    verified, and so must not be fetched, before the other layers have come (`Released`).
+    verified, and so must not be fetched, before the other layers have come (`Released`). `info` is the info dictionary
+    for those who came by a link, `pex` lets peers tell of peers, and `heard_of` is from a time before.
     """
 
     def __init__(
@@ -130,23 +134,18 @@ class Scheduler:
         trees: Trees | None = None,
         layers: Mapping[bytes, bytes] | None = None,
         hold: Iterable[int] = (),
+        info: bytes = b"",
+        pex: bool = False,
+        heard_of: HeardOf | None = None,
     ) -> None:
         self.have = have
         self._ours = ours
         self._limits = limits or Limits()
         self._peers: dict[PeerId, Peer] = {}
         self._commands: list[Command] = []
-        self._bans = Bans()
-        self._contacts = Contacts(
-            have,
-            self._peers,
-            self._do,
-            bans=self._bans,
-            random=random,
-            places=self._limits.connections,
-            external=ours.external,
-            own=ours.own,
-        )
+        heard_of = heard_of or HeardOf(Candidates(random, external=ours.external, own=ours.own))
+        self._bans = heard_of.bans
+        self._contacts = Contacts(have, self._peers, self._do, heard_of=heard_of, places=self._limits.connections)
         self._finished = have.complete
         self._fetching = Fetching(
             geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now, limits=down
@@ -174,6 +173,7 @@ class Scheduler:
             picker=picker,
             now=now,
         )
+        self._extensions = Extensions(self._peers, self._do, info=info, pex=pex)
 
     def __repr__(self) -> str:
         return f"<Scheduler {self._fetching.picker!r}, {len(self._peers)} peers>"
@@ -236,7 +236,7 @@ class Scheduler:
             extended=event.extended,
             joined=now,
             last_heard=now,
-            last_said=now,
+            last_keep_alive=now,
             pieces=Bitfield(self.have.size),
             from_them=Meter(now),
             to_them=Meter(now),
@@ -252,7 +252,7 @@ class Scheduler:
             self._drop(peer, refusal, now)
             return
         self._fetching.joined(peer)
-        greeting = (self._extended(),) if event.extended else ()
+        greeting = (self._extended(peer),) if event.extended else ()
         if opening := (*greeting, *self._serving.opening(peer)):
             self._do(Send(peer.id, opening))
         self._serving.joined(peer, now)
@@ -278,15 +278,14 @@ class Scheduler:
         ours_is_greater = self._ours.peer_id > peer.remote_id
         return peer.incoming != twin.incoming and peer.incoming != ours_is_greater
 
-    def _extended(self) -> wire.Message:
-        return encode_extended(
-            ExtendedHandshake(
-                client=self._ours.client,
-                port=self._ours.port,
-                reqq=MOST_QUEUED,
-                upload_only=self._serving.upload_only,
-            )
+    def _extended(self, peer: Peer) -> wire.Message:
+        ours = ExtendedHandshake(
+            client=self._ours.client,
+            port=self._ours.port,
+            reqq=MOST_QUEUED,
+            upload_only=self._serving.upload_only,
         )
+        return encode_extended(self._extensions.introduce(ours, peer))
 
     def _drop(self, peer: Peer, reason: str, now: float, *, for_good: bool = False) -> None:
         self._do(Drop(peer.id, reason))
@@ -297,6 +296,7 @@ class Scheduler:
         self._fetching.left(peer, now)
         self._serving.left(peer, now)
         self._hashing.left(peer, now)
+        self._extensions.left(peer.id)
         self._contacts.left(peer, now, for_good=for_good)
 
     def _drop_liars(self, liars: frozenset[Address], now: float, of: str = WRONG_BLOCK) -> None:
@@ -373,7 +373,7 @@ class Scheduler:
             case wire.HaveNone():
                 self._serving.opened(peer, now)
             case wire.AllowedFast(piece):
-                self._fetching.allowed_fast(peer, piece, now)
+                return self._fetching.allowed_fast(peer, piece)
             case wire.Suggest(piece):
                 peer.suggested.append(piece)
             case _:
@@ -401,6 +401,9 @@ class Scheduler:
                 self._hashing.rejected(peer, message)
 
     def _on_extended(self, peer: Peer, message: wire.Extended, now: float) -> None:
+        if message.number != HANDSHAKE_NUMBER:
+            self._on_numbered(peer, message, now)
+            return
         peer.handshakes += 1
         if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
             peer.queue = theirs.reqq or peer.queue
@@ -408,6 +411,15 @@ class Scheduler:
             self._serving.interest_changed(peer, now)
             if peer.incoming and theirs.port is not None:
                 self._contacts.listens(peer, theirs.port)
+            self._extensions.said(peer, theirs, now)
+
+    def _on_numbered(self, peer: Peer, message: wire.Extended, now: float) -> None:
+        if message.number == DONTHAVE:
+            piece = decode_donthave(message.payload)
+            if piece is not None and piece < self.have.size:
+                self._fetching.lost(peer, piece, now)
+        else:
+            self._contacts.found(self._extensions.heard(peer, message, now), SOURCE, now)
 
     def _judge(self, peer: Peer, now: float) -> None:
         """Part with a peer that is of no use, or a nuisance."""
@@ -445,7 +457,7 @@ class Scheduler:
         for peer in list(self._peers.values()):
             self._judge(peer, now)
             if peer.extended and peer.id in self._peers:
-                self._do(Send(peer.id, (self._extended(),)))
+                self._do(Send(peer.id, (self._extended(peer),)))
 
     # -- what the disk says ------------------------------------------------------------------------------------------
 
@@ -469,12 +481,13 @@ class Scheduler:
         for peer in list(self._peers.values()):
             if now - peer.last_heard > IDLE_SECONDS:
                 self._drop(peer, "silent for too long", now)
-            elif now - peer.last_said >= KEEP_ALIVE_SECONDS:
-                peer.last_said = now
+            elif now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
+                peer.last_keep_alive = now
                 self._do(Send(peer.id, (wire.KeepAlive(),)))
+        self._hashing.tick(now)  # which may let pieces be fetched again
         self._fetching.tick(now)
         self._serving.tick(now)
-        self._hashing.tick(now)
+        self._extensions.tick(now)
         self._contacts.tick(now)
 
     # -- questions ---------------------------------------------------------------------------------------------------

@@ -10,6 +10,8 @@ class Stall(enum.StrEnum):
 
     RATE_LIMIT = "the rate limit leaves no room"
     DISK_SLOW = "the disk is slower than the network"
+    METADATA = "waiting for metadata"
+    NO_METADATA = "no connected peer has the metadata"
     NO_PEERS = "no peers known"
     CONNECTING = "connecting"
     UNREACHABLE = "no known peer can be reached"
@@ -32,9 +34,20 @@ def why(
     if full:
         return Stall.DISK_SLOW
     if not peers:
-        return Stall.CONNECTING if dialling else Stall.UNREACHABLE if known else Stall.NO_PEERS
+        return _without_peers(known=known, dialling=dialling)
     if not interesting:
         return Stall.NOBODY_HAS
     if not giving:
         return Stall.CHOKED
     return Stall.SILENT if silent == giving else Stall.WAITING
+
+
+def why_no_metadata(*, known: int, dialling: int, peers: int, givers: int) -> Stall:
+    """Why it is not yet known what there is to download. `givers` is how many peers say that they know."""
+    if not peers:
+        return _without_peers(known=known, dialling=dialling)
+    return Stall.METADATA if givers else Stall.NO_METADATA
+
+
+def _without_peers(*, known: int, dialling: int) -> Stall:
+    return Stall.CONNECTING if dialling else Stall.UNREACHABLE if known else Stall.NO_PEERS

@@ -139,6 +139,10 @@ class Connection:
     def __repr__(self) -> str:
         return f"<Connection {self._state.name} expecting {len(self._expected)} blocks>"
 
+    def know(self, pieces: int) -> None:
+        """The torrent has so many pieces, which was not known before. What has been said already is not held to it."""
+        self._pieces = pieces
+
     # -- what we asked for ---------------------------------------------------------------------------------------
 
     def expect(self, request: Request, place: memoryview) -> None:

@@ -6,7 +6,9 @@ as absent, since nothing depends on it.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
+from typing import TypeAlias
 
 import attrs
 
@@ -14,6 +16,8 @@ from trio_torrent.bencode import Value, decode, encode
 from trio_torrent.errors import BencodeError
 
 from .messages import Extended
+
+IPAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 HANDSHAKE_NUMBER = 0
 MAX_HANDSHAKE = 16 * 1024  # bytes; a few hundred in practice
@@ -31,6 +35,7 @@ class ExtendedHandshake:
     reqq: int | None = None  # requests that it queues before it drops some
     upload_only: bool = False  # it wants nothing (BEP 21)
     metadata_size: int | None = None  # bytes of the info dictionary (BEP 9)
+    your_ip: IPAddress | None = None  # where it sees the other
 
 
 def encode_extended(handshake: ExtendedHandshake) -> Extended:
@@ -42,6 +47,7 @@ def encode_extended(handshake: ExtendedHandshake) -> Extended:
         b"reqq": handshake.reqq,
         b"upload_only": 1 if handshake.upload_only else None,
         b"metadata_size": handshake.metadata_size,
+        b"yourip": None if handshake.your_ip is None else handshake.your_ip.packed,
     }
     known: Value = {key: value for key, value in fields.items() if value is not None}
     return Extended(HANDSHAKE_NUMBER, encode(known))
@@ -65,7 +71,12 @@ def decode_extended(message: Extended) -> ExtendedHandshake | None:
         reqq=_number(fields, b"reqq", 1, 1 << 20),
         upload_only=fields.get(b"upload_only") == 1,
         metadata_size=_number(fields, b"metadata_size", 1, 1 << 31),
+        your_ip=_ip(fields.get(b"yourip")),
     )
+
+
+def _ip(value: Value | None) -> IPAddress | None:
+    return ipaddress.ip_address(value) if isinstance(value, bytes) and len(value) in (4, 16) else None
 
 
 def _extensions(value: Value | None) -> dict[str, int]:
