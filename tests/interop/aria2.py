@@ -11,7 +11,6 @@ OPTIONS = (
     "--no-conf=true",
     "--enable-dht=false",
     "--enable-dht6=false",
-    "--enable-peer-exchange=false",
     "--bt-enable-lpd=false",
     "--disable-ipv6=true",
     "--async-dns=false",
@@ -29,5 +28,6 @@ async def open_aria2(job: Job) -> AsyncIterator[None]:
     """It can be told of peers by its tracker only."""
     job.work.mkdir()
     own = [f"--dir={job.folder}", f"--listen-port={job.port}", f"--interface={job.host}"]
-    async with running("aria2c", *OPTIONS, *own, job.torrent, log=job.work / "log", cwd=job.work):
+    own.append(f"--enable-peer-exchange={str(job.pex).lower()}")
+    async with running("aria2c", *OPTIONS, *own, job.source, log=job.work / "log", cwd=job.work):
         yield

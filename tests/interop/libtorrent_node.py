@@ -21,7 +21,8 @@ async def open_libtorrent(job: Job, *, upload_limit: int = 0) -> AsyncIterator[l
     """A session with one torrent; `upload_limit` is in bytes a second, 0 for none."""
     import libtorrent  # here, as the tests that need it are skipped where it is missing
 
-    parameters = libtorrent.load_torrent_file(str(job.torrent))
+    link = libtorrent.parse_magnet_uri(job.link) if job.link else None
+    parameters = link or libtorrent.load_torrent_file(str(job.torrent))
     parameters.upload_limit = upload_limit
     async with _open(job, parameters) as handle:
         yield handle

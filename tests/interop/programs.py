@@ -76,6 +76,13 @@ class Job:
     work: Path  # for its settings, state and log; empty
     host: str = NEXT_DOOR
     port: int = attrs.field(factory=free_port)
+    link: str = ""  # to be used instead of the torrent
+    pex: bool = False
+
+    @property
+    def source(self) -> str | Path:
+        """What to share, as a command line has it."""
+        return self.link or self.torrent
 
 
 def need(client: str) -> None:

@@ -40,7 +40,7 @@ async def open_qbittorrent(job: Job) -> AsyncIterator[None]:
     settings = job.work / "qBittorrent" / "config" / "qBittorrent.conf"
     settings.parent.mkdir(parents=True)
     settings.write_text(SETTINGS.format(port=job.port, host=job.host, folder=job.folder, web_port=free_port()))
-    arguments: list[str | Path] = [f"--profile={job.work}", "--skip-dialog=true", job.torrent]
+    arguments: list[str | Path] = [f"--profile={job.work}", "--skip-dialog=true", job.source]
     environment = {"HOME": str(job.work)}
     async with running("qbittorrent-nox", *arguments, log=job.work / "log", cwd=job.work, environment=environment):
         yield

@@ -20,7 +20,7 @@ dht.mode.set = disable
 trackers.use_udp.set = no
 log.open_file = "log", {work}/events
 log.add_output = "info", "log"
-load.start = {torrent}
+load.start = "{torrent}"
 """
 
 
@@ -29,7 +29,7 @@ async def open_rtorrent(job: Job) -> AsyncIterator[None]:
     """All of its settings are in its own language."""
     job.work.mkdir()
     settings = job.work / "rtorrent.rc"
-    own = {"work": job.work, "folder": job.folder, "host": job.host, "port": job.port, "torrent": job.torrent}
+    own = {"work": job.work, "folder": job.folder, "host": job.host, "port": job.port, "torrent": job.source}
     settings.write_text(SETTINGS.format(**own))
     environment = {"TERM": "xterm", "HOME": str(job.work)}
     arguments = ["-n", "-o", f"import={settings}"]

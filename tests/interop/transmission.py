@@ -1,21 +1,22 @@
-"""Transmission's daemon, without its remote control."""
+"""Transmission's daemon; its remote control is for links only, which it takes in no other way."""
 
 from __future__ import annotations
 
 import json
 import shutil
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-from .programs import Job, running
+import httpx
+
+from .programs import LOOPBACK, Job, free_port, running, until
 
 SETTINGS = {
-    "rpc-enabled": False,
+    "rpc-bind-address": LOOPBACK,
     "bind-address-ipv6": "::1",
     "dht-enabled": False,
     "lpd-enabled": False,
-    "pex-enabled": False,
     "utp-enabled": False,
     "port-forwarding-enabled": False,
     "encryption": 0,  # plain text is preferred, and taken
@@ -33,18 +34,42 @@ async def open_transmission(job: Job, *, upload_limit: int = 0) -> AsyncIterator
 
     `upload_limit` is in bytes a second, 0 for none.
     """
-    # What lies here when it starts, it goes on with; without a record of its progress it checks the content first.
-    torrents = job.work / "torrents"
-    torrents.mkdir(parents=True)
-    shutil.copy(job.torrent, torrents)
+    # What lies here when it starts, it takes for new: it checks the content first.
+    watched = job.work / "watched"
+    watched.mkdir(parents=True)
+    if not job.link:
+        shutil.copy(job.torrent, watched)
     own = {
         "bind-address-ipv4": job.host,
         "peer-port": job.port,
         "download-dir": str(job.folder),
         "speed-limit-up-enabled": bool(upload_limit),
         "speed-limit-up": upload_limit // 1000,
+        "pex-enabled": job.pex,
+        "watch-dir": str(watched),
+        "watch-dir-enabled": True,
+        "rpc-enabled": bool(job.link),
+        "rpc-port": (rpc_port := free_port()),
     }
     (job.work / "settings.json").write_text(json.dumps({**SETTINGS, **own}))
     arguments: list[str | Path] = ["--foreground", "--config-dir", job.work, "--log-debug"]
     async with running("transmission-daemon", *arguments, log=job.work / "log"):
+        if job.link:
+            await _add(job.link, f"http://{LOOPBACK}:{rpc_port}/transmission/rpc")
         yield
+
+
+async def _add(link: str, url: str) -> None:
+    """By its remote control, which wants a number of its own in a header (against other people's web pages)."""
+    session: dict[str, str] = {}
+
+    async def added() -> bool:
+        with suppress(httpx.ConnectError):  # not up yet
+            question = {"method": "torrent-add", "arguments": {"filename": link}}
+            answer = await http.post(url, json=question, headers=session)
+            session["X-Transmission-Session-Id"] = answer.headers.get("X-Transmission-Session-Id", "")
+            return answer.status_code == httpx.codes.OK and answer.json()["result"] == "success"
+        return False
+
+    async with httpx.AsyncClient(trust_env=False) as http:
+        await until(added, "Transmission takes a link")

@@ -199,6 +199,16 @@ def test_who_lies_is_dropped_and_not_let_in_again():
     assert of(Dial, bench.passes(1000)) == []
 
 
+@pytest.mark.parametrize("message", [wire.HaveAll(), EVERYTHING, wire.Have(2**32 - 1)])
+def test_who_has_something_hears_that_we_want_it_once(message: wire.Message):
+    bench = make()
+    bench.joins()
+    assert bench.says(1, message) == [Send(PeerId(1), (wire.HaveNone(), wire.Interested()))]
+    assert bench.says(1, message) == []
+    _, commands, _ = take_over(bench) if message == EVERYTHING else (None, [], None)
+    assert not any(isinstance(said, wire.HaveNone) for send in of(Send, commands) for said in send.messages)
+
+
 def test_a_request_for_what_we_have_not_is_refused():
     bench = make()
     bench.joins()
@@ -217,7 +227,8 @@ def test_a_request_for_what_we_have_not_is_refused():
         wire.Extended(99, b""),
         wire.Request(0, 0, BLOCK),
         wire.Cancel(0, 0, BLOCK),
-        wire.Have(2**32 - 1),
+        wire.Bitfield(bytes(5)),
+        wire.HaveNone(),
     ],
 )
 def test_what_is_of_no_use_is_passed_over(message: wire.Message):

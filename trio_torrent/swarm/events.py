@@ -44,7 +44,8 @@ class DialFailed:
 class Joined:
     """Both handshakes are done. `fast`, `extended` and `v2` say what both speak (BEP 6, BEP 10, BEP 52).
 
-    `crowded` if the client has all its connections: this one may only take the place of another.
+    `crowded` if the client has all its connections: this one may only take the place of another. `told` if it has heard
+    from us already that we have nothing.
     """
 
     peer: PeerId
@@ -55,6 +56,7 @@ class Joined:
     extended: bool = False
     v2: bool = False
     crowded: bool = False
+    told: bool = False
 
 
 @attrs.frozen

@@ -160,7 +160,7 @@ class Gathering:
         if verdict.refusal:
             self._drop(peer.id, verdict.refusal, now)
         elif event.extended:
-            self._send(peer.id, self._introduction(), now)
+            self._send(peer.id, (self._introduction(),), now)
         self._contacts.dial(now)
 
     def _introduction(self) -> wire.Message:
@@ -190,7 +190,7 @@ class Gathering:
             if now - peer.last_heard > IDLE_SECONDS:
                 self._drop(peer.id, "silent for too long", now)
             elif now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
-                self._send(peer.id, wire.KeepAlive(), now)
+                self._send(peer.id, (wire.KeepAlive(),), now)
         self._contacts.tick(now)
 
     # -- what peers say ----------------------------------------------------------------------------------------------
@@ -214,6 +214,12 @@ class Gathering:
             guest.hearsay.hear(message)
         except ProtocolError as error:
             self._drop(guest.peer.id, str(error), now)
+            return
+        if guest.hearsay.has_pieces and guest.peer.fast and not guest.joined.told:
+            # We will be, most likely, and others take their time to unchoke: Transmission looks every ten seconds.
+            # What we have must be said first, and without BEP 6 it could not be said again.
+            guest.joined = attrs.evolve(guest.joined, told=True)
+            self._send(guest.peer.id, (wire.HaveNone(), wire.Interested()), now)
 
     def _on_extended(self, guest: _Guest, message: wire.Extended, now: float) -> None:
         peer = guest.peer
@@ -247,7 +253,7 @@ class Gathering:
                 self._fetch.refused(guest.peer.id, piece, now)
             case MetadataRequest(piece) if guest.speaker.metadata:
                 refusal = wire.Extended(guest.speaker.metadata, encode_metadata(MetadataReject(piece)))
-                self._send(guest.peer.id, refusal, now)
+                self._send(guest.peer.id, (refusal,), now)
             case _:
                 pass
 
@@ -262,11 +268,11 @@ class Gathering:
         for peer, piece in self._fetch.due(now):
             number = self._guests[peer].speaker.metadata
             assert number is not None  # without it, it has offered nothing
-            self._send(peer, wire.Extended(number, encode_metadata(MetadataRequest(piece))), now)
+            self._send(peer, (wire.Extended(number, encode_metadata(MetadataRequest(piece))),), now)
 
-    def _send(self, peer: PeerId, message: wire.Message, now: float) -> None:
+    def _send(self, peer: PeerId, messages: tuple[wire.Message, ...], now: float) -> None:
         self._peers[peer].last_keep_alive = now
-        self._do(Send(peer, (message,)))
+        self._do(Send(peer, messages))
 
     # -- what comes after --------------------------------------------------------------------------------------------
 

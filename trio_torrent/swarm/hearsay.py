@@ -41,6 +41,17 @@ class Hearsay:
             case _:
                 pass  # requests, which a peer that is choked should not make; and what has no lasting meaning
 
+    @property
+    def has_pieces(self) -> bool:
+        """It has something."""
+        match self._opening:
+            case wire.Bitfield(bits) if any(bits):
+                return True
+            case wire.HaveAll():
+                return True
+            case _:
+                return any(isinstance(said, wire.Have) for said in self._pieces)
+
     def messages(self, pieces: int) -> tuple[wire.Message, ...]:
         """All of it, now that it is known how many pieces there are. ProtocolError if it does not fit."""
         if any(said.piece >= pieces for said in self._pieces):

@@ -253,7 +253,7 @@ class Scheduler:
             return
         self._fetching.joined(peer)
         greeting = (self._extended(peer),) if event.extended else ()
-        if opening := (*greeting, *self._serving.opening(peer)):
+        if opening := (*greeting, *self._serving.opening(peer, told=event.told)):
             self._do(Send(peer.id, opening))
         self._serving.joined(peer, now)
         self._contacts.dial(now)

@@ -78,15 +78,15 @@ class Serving:
 
     # -- what we have ------------------------------------------------------------------------------------------------
 
-    def opening(self, peer: Peer) -> tuple[wire.Message, ...]:
-        """What says which pieces we have; nothing, if we have none and the peer does not speak BEP 6."""
+    def opening(self, peer: Peer, *, told: bool = False) -> tuple[wire.Message, ...]:
+        """What says which pieces we have; nothing, if we have none and the peer was `told` or does not speak BEP 6."""
         seems_empty = self._superseed is not None and not self._superseed.over
         shown = 0 if seems_empty else self._have.count
         if peer.fast and shown == self._have.size:
             return (wire.HaveAll(),)
         if shown:
             return (wire.Bitfield(bytes(self._have)),)
-        return (wire.HaveNone(),) if peer.fast else ()
+        return (wire.HaveNone(),) if peer.fast and not told else ()
 
     def joined(self, peer: Peer, now: float) -> None:
         """A peer is here, and our opening was said."""
