@@ -39,11 +39,15 @@ def types(session: nox.Session) -> None:
     session.run("mypy")
 
 
-@nox.session(python=[python for python in ("3.11", "3.12", "3.13") if runs(f"python{python}")] or None)
+PYTHONS = [python for python in ("3.11", "3.12", "3.13") if runs(f"python{python}")]
+
+
+@nox.session(python=PYTHONS or None)
 def tests(session: nox.Session) -> None:
-    """Everything that needs no other program: pure rings, tasks, swarms in virtual time."""
+    """Everything that needs no other program; the slow part (swarms in virtual time, mostly) on one Python only."""
     install(session, "test")
-    session.run("pytest", "--ignore=tests/interop", *session.posargs)
+    quick = () if not PYTHONS or session.python == PYTHONS[0] else ("-m", "not slow")
+    session.run("pytest", "--ignore=tests/interop", *quick, *session.posargs)
 
 
 @nox.session

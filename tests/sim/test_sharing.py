@@ -23,7 +23,7 @@ def test_a_crowd_around_one_seed(name: str, seed: int):
     half-way, the poorest has at least half of what the median has. Nor may anybody be spared most of the giving.
     """
     done = complete(name, seed, within=1.3)
-    assert least_share([node.uploaded for node in done.watched]) >= 0.4
+    assert least_share([node.uploaded for node in done.watched]) >= 0.3
     assert least_share([round(node.rate(0, done.bound / 2)) for node in done.watched]) >= 0.5
 
 
