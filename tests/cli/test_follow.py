@@ -9,7 +9,7 @@ import trio
 import trio.testing
 
 from tests.payload import random_bytes, single, write
-from trio_torrent import Address, open_client
+from trio_torrent import Address, Metainfo, open_client
 from trio_torrent.cli.exits import Exit
 from trio_torrent.cli.follow import Follower, Orders, Stall, follow, together
 from trio_torrent.cli.options import Network, SeedLimits
@@ -235,3 +235,46 @@ def test_before_it_is_loaded_there_is_nothing_to_see(tmp_path):
     follower = Follower("x", orders(tmp_path), Voice(as_json=True, quiet=True))
     follower.tick(0.0)
     assert follower.row is None
+
+
+# -- links -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", ["link", "hash"])
+async def test_getting_by_a_link(written: str, full, tmp_path, capsys):
+    link = single(DATA).magnet
+    source = str(link) if written == "link" else link.info_hashes.wire.hex()
+    kept = tmp_path / "kept.torrent"
+    async with seeding(single(DATA), full) as peer:
+        assert await outcome([source], orders(tmp_path / "out", peer, save_torrent=kept)) is Exit.DONE
+    assert (tmp_path / "out" / "payload.bin").read_bytes() == DATA
+    assert Metainfo.from_file(kept).info_bytes == single(DATA).info_bytes
+    output = capsys.readouterr()
+    told = {str(event["event"]): event for event in events(output.out)}
+    assert [name for name in told if name != "progress"][:3] == ["added", "metadata", "checked"]
+    assert told["added"]["name"] == ("payload.bin" if written == "link" else None)
+    assert (told["added"]["size"], told["added"]["info_hash_v1"]) == (None, link.info_hashes.wire.hex())
+    assert (told["metadata"]["name"], told["metadata"]["size"]) == ("payload.bin", len(DATA))
+    assert "asking peers what there is" in output.err
+    assert f"its .torrent is {kept}" in output.err
+
+
+async def test_a_torrent_is_kept_at_once(source, full, tmp_path, capsys):
+    kept = tmp_path / "kept.torrent"
+    assert await outcome([source], orders(full, save_torrent=kept)) is Exit.DONE
+    assert Metainfo.from_file(kept).to_bytes() == single(DATA).to_bytes()
+
+
+@pytest.mark.slow
+async def test_a_link_of_which_nobody_knows_more(tmp_path, capsys):
+    link = str(single(DATA).magnet)
+    assert await outcome([link], orders(tmp_path / "out", stall_seconds=0.1)) is Exit.STALLED
+    output = capsys.readouterr()
+    (stalled,) = [event for event in events(output.out) if event["event"] == "stalled"]
+    assert stalled["reason"] == "no peers known"
+    assert "payload.bin: nothing has arrived for " in output.err
+
+
+async def test_a_link_cannot_be_seeded(full, capsys):
+    assert await outcome([str(single(DATA).magnet)], orders(full, seed=True)) is Exit.INVALID
+    assert "a link does not say what there is" in capsys.readouterr().err

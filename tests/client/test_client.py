@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from typing import Literal
 
 import attrs
 import pytest
@@ -20,6 +21,8 @@ from trio_torrent import (
     Completed,
     DialRefused,
     IncompleteError,
+    InfoHashes,
+    Magnet,
     MagnetError,
     MetainfoError,
     PieceDone,
@@ -33,6 +36,7 @@ from trio_torrent import (
     open_client,
     serve_tracker,
 )
+from trio_torrent import Metainfo as ClientMetainfo
 from trio_torrent.bencode import decode, encode
 from trio_torrent.metainfo.build import Entry, draft
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
@@ -450,3 +454,81 @@ async def test_listeners_hear_the_end(seed: Path):
             nursery.start_soon(client.stop)
             with trio.fail_after(5):
                 assert not [event async for event in events if isinstance(event, Completed)]
+
+
+# -- links -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("written", ["link", "hash", "magnet"])
+async def test_from_a_link_to_the_content(written: str, seed: Path, tmp_path: Path):
+    magnet = TORRENT.magnet
+    texts = {"link": str(magnet), "hash": magnet.info_hashes.wire.hex()}
+    source = texts.get(written, magnet)
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        with trio.fail_after(10):
+            await share(one, seed)
+            torrent = await other.add(source, save_path=tmp_path, peers=[where(one)])
+            await torrent.wait_complete()
+        assert torrent.metainfo is not None
+        assert torrent.metainfo.info_bytes == TORRENT.info_bytes
+        assert torrent.info_hashes == TORRENT.info_hashes
+        assert (one.unexpected, other.unexpected) == (0, 0)
+    assert (tmp_path / "payload.bin").read_bytes() == PAYLOAD
+
+
+async def test_a_link_and_its_torrent_are_the_same(seed: Path):
+    async with open_client(SETTINGS) as client:
+        torrent = await share(client, seed)
+        assert await client.add(str(TORRENT.magnet)) is torrent
+        (only,) = client.torrents
+        assert only is torrent
+
+
+async def test_whoever_comes_by_the_other_name_of_a_hybrid_finds_it_once_it_is_known(tmp_path: Path):
+    data = random_bytes(100_000)
+    hybrid = await ClientMetainfo.create(write(tmp_path / "seed", {"x": data}) / "x", version="hybrid")
+    hashes = hybrid.info_hashes
+    link = Magnet(InfoHashes(v1=hashes.v1))
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        with trio.fail_after(10):
+            source = await one.add(hybrid, save_path=tmp_path / "seed")
+            await source.wait_complete()
+            torrent = await other.add(link, save_path=tmp_path, peers=[where(one)])
+            assert torrent.info_hashes == link.info_hashes
+            await torrent.wait_complete()
+        assert torrent.info_hashes == hashes
+        assert hashes.v2 is not None
+        assert await other.add(Magnet(InfoHashes(v2=hashes.v2))) is torrent
+        assert (one.unexpected, other.unexpected) == (0, 0)
+    assert (tmp_path / "x").read_bytes() == data
+
+
+@pytest.mark.parametrize("version", ["2", "hybrid"])
+async def test_a_v2_link(version: Literal["2", "hybrid"], tmp_path: Path):
+    """The piece layers come from peers, too."""
+    files = {"x/a": random_bytes(300_000), "x/b": random_bytes(50)}
+    torrent = await ClientMetainfo.create(write(tmp_path / "seed", files) / "x", version=version, piece_length=16384)
+    assert torrent.info_hashes.v2 is not None
+    link = str(Magnet(InfoHashes(v2=torrent.info_hashes.v2)))
+    async with open_client(SETTINGS) as one, open_client(SETTINGS) as other:
+        with trio.fail_after(20):
+            await (await one.add(torrent, save_path=tmp_path / "seed")).wait_complete()
+            learned = await other.add(link, save_path=tmp_path / "leech", peers=[where(one)])
+            await learned.wait_complete()
+        assert learned.metainfo is not None
+        assert learned.metainfo.piece_layers == torrent.piece_layers
+        assert (one.unexpected, other.unexpected) == (0, 0)
+    assert {path: (tmp_path / "leech" / path).read_bytes() for path in files} == files
+
+
+@pytest.mark.parametrize(("private", "names"), [(False, 1), (True, 0)])
+async def test_neighbours_hear_nothing_of_private_torrents(private: bool, names: int, seed: Path):
+    info = decode(TORRENT.info_bytes, max_depth=5)
+    assert isinstance(info, dict)
+    async with open_client(SETTINGS) as client:
+        torrent = await share(client, seed, encode({b"info": {**info, b"private": int(private)}}))
+        assert len(client.names()) == names
+        client.neighbour(torrent.info_hashes.wire, Address(LOCALHOST, 1))
+        client.neighbour(b"nobody knows it yet.", Address(LOCALHOST, 1))
+        await trio.testing.wait_all_tasks_blocked()
+        assert torrent.status.known == names

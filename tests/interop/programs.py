@@ -128,10 +128,10 @@ async def _end(process: trio.Process) -> None:
     await process.wait()
 
 
-async def until(look: Callable[[], Awaitable[bool]], wanted: str) -> None:
+async def until(look: Callable[[], Awaitable[bool]], wanted: str, *, seconds: float = PATIENCE) -> None:
     """Return when `look` says so. When it has not for too long, fail the test, and say what was wanted."""
-    deadline = trio.current_time() + PATIENCE
+    deadline = trio.current_time() + seconds
     while not await look():
         if trio.current_time() > deadline:
-            pytest.fail(f"not within {PATIENCE:g} s: {wanted}")
+            pytest.fail(f"not within {seconds:g} s: {wanted}")
         await trio.sleep(LOOK_SECONDS)
