@@ -12,30 +12,40 @@ from trio_torrent.net.handshaking import receive_handshake
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import encode_all
 from trio_torrent.wire.connection import Connection
-from trio_torrent.wire.handshake import FAST, V2, Handshake
+from trio_torrent.wire.handshake import DHT, FAST, V2, Handshake
 
 
 class FakePeer:
     """One connection, seen from the other side."""
 
     def __init__(
-        self, stream: trio.abc.Stream, metainfo: Metainfo, payload: bytes, *, name: bytes, fast: bool, v2: bool = False
+        self,
+        stream: trio.abc.Stream,
+        metainfo: Metainfo,
+        payload: bytes,
+        *,
+        name: bytes,
+        fast: bool,
+        v2: bool = False,
+        dht: bool = False,
     ) -> None:
         self.stream = stream
         self.metainfo = metainfo
         self.payload = payload
         hashes = metainfo.info_hashes
-        self.ours = Handshake(hashes.v2_wire or b"" if v2 else hashes.wire, name.ljust(20, b"-"), FAST * fast | V2 * v2)
+        reserved = FAST * fast | V2 * v2 | DHT * dht
+        self.ours = Handshake(hashes.v2_wire or b"" if v2 else hashes.wire, name.ljust(20, b"-"), reserved)
+        self.theirs: Handshake | None = None
         self.heard: list[wire.Message] = []
         self._connection = Connection(pieces=metainfo.geometry.pieces, fast=fast, v2=v2)
         self._waiting: list[wire.Message] = []
 
     async def shake_hands(self) -> Handshake:
         """Answer the handshake of the other side."""
-        theirs, early = await receive_handshake(self.stream)
+        self.theirs, early = await receive_handshake(self.stream)
         await self.stream.send_all(bytes(self.ours))
         self._waiting += self._connection.receive(early)
-        return theirs
+        return self.theirs
 
     async def greet(self) -> Handshake:
         """Say ours first, as the one who dialled."""
@@ -97,12 +107,13 @@ def handler(
     name: bytes = b"-FAKE00-",
     fast: bool = False,
     v2: bool = False,
+    dht: bool = False,
 ) -> Callable[[trio.abc.Stream, Address], Awaitable[None]]:
     """What a host of the network does with those who connect: shake hands, then follow the script."""
 
     async def handle(stream: trio.abc.Stream, address: Address) -> None:
         async with stream:
-            peer = FakePeer(stream, metainfo, payload, name=name, fast=fast, v2=v2)
+            peer = FakePeer(stream, metainfo, payload, name=name, fast=fast, v2=v2, dht=dht)
             try:
                 await peer.shake_hands()
                 await script(peer)

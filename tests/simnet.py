@@ -19,6 +19,7 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.client.buckets import Buckets
+from trio_torrent.client.discovery import Finder
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
@@ -219,6 +220,7 @@ def join(
     settings: Settings | None = None,
     seed: int = 0,
     places: Places | None = None,
+    dht: Finder | None = None,
 ) -> Node:
     """Start a torrent of ours on this host, with places of its own or with those of its client."""
     boundary = Boundary()
@@ -235,6 +237,7 @@ def join(
         boundary=boundary,
         random=random,
         places=places or Places(),
+        dht=dht,
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     torrent = Torrent(source, save_path, shared, peers or [])

@@ -48,8 +48,10 @@ if TYPE_CHECKING:
     from .client.status import State, Status
     from .client.torrent import Torrent
     from .client.tour import Found, Probed, Reached, Step
+    from .dht.status import DhtStatus, DiscoveryStatus, NodeStatus, Scrape
     from .errors import (
         BencodeError,
+        DhtError,
         IncompleteError,
         MagnetError,
         MetainfoError,
@@ -62,6 +64,7 @@ if TYPE_CHECKING:
     )
     from .metainfo.infohash import InfoHashes
     from .metainfo.magnet import Magnet
+    from .net.dht import Dht, Finding
     from .net.tracker_server import TrackerServer, serve_tracker
     from .swarm.stall import Stall
     from .tracker.status import TrackerStatus
@@ -87,8 +90,10 @@ _HOMES = {
     "client.status": ("State", "Status"),
     "client.torrent": ("Torrent",),
     "client.tour": ("Found", "Probed", "Reached", "Step"),
+    "dht.status": ("DhtStatus", "DiscoveryStatus", "NodeStatus", "Scrape"),
     "errors": (
         "BencodeError",
+        "DhtError",
         "IncompleteError",
         "MagnetError",
         "MetainfoError",
@@ -101,6 +106,7 @@ _HOMES = {
     ),
     "metainfo.infohash": ("InfoHashes",),
     "metainfo.magnet": ("Magnet",),
+    "net.dht": ("Dht", "Finding"),
     "net.tracker_server": ("TrackerServer", "serve_tracker"),
     "swarm.stall": ("Stall",),
     "tracker.status": ("TrackerStatus",),
@@ -113,10 +119,15 @@ __all__ = [
     "Checked",
     "Client",
     "Completed",
+    "Dht",
+    "DhtError",
+    "DhtStatus",
     "DialRefused",
+    "DiscoveryStatus",
     "Failed",
     "FileDone",
     "FileVerified",
+    "Finding",
     "Found",
     "IncompleteError",
     "InfoHashes",
@@ -125,6 +136,7 @@ __all__ = [
     "MetadataDone",
     "Metainfo",
     "MetainfoError",
+    "NodeStatus",
     "Overflow",
     "PeerError",
     "PeerGone",
@@ -132,6 +144,7 @@ __all__ = [
     "Probed",
     "ProtocolError",
     "Reached",
+    "Scrape",
     "Settings",
     "Stall",
     "State",

@@ -44,7 +44,18 @@ def downloads(size: int, rounds: int) -> None:
     with place(size) as where, seeder([*NODE, "seed", str(where.torrent), str(where.payload.parent), str(PORT)]):
 
         def ours(out: Path) -> list[str]:
-            return [*OURS, "get", str(where.torrent), "-o", str(out), "--port", "0", "--quiet", f"--peer={peer()}"]
+            return [
+                *OURS,
+                "get",
+                str(where.torrent),
+                "-o",
+                str(out),
+                "--port",
+                "0",
+                "--no-dht",
+                "--quiet",
+                f"--peer={peer()}",
+            ]
 
         def libtorrents(out: Path) -> list[str]:
             return [*NODE, "leech", str(where.torrent), str(out), peer()]
@@ -55,7 +66,17 @@ def downloads(size: int, rounds: int) -> None:
 def seeds(size: int, rounds: int) -> None:
     """A libtorrent leecher downloads from each; the time is the leecher's, the CPU that of both."""
     with place(size) as where:
-        ours = [*OURS, "seed", str(where.torrent), "-d", str(where.payload.parent), "--port", str(PORT), "--quiet"]
+        ours = [
+            *OURS,
+            "seed",
+            str(where.torrent),
+            "-d",
+            str(where.payload.parent),
+            "--port",
+            str(PORT),
+            "--no-dht",
+            "--quiet",
+        ]
         theirs = [*NODE, "seed", str(where.torrent), str(where.payload.parent), str(PORT)]
 
         def leech(out: Path) -> list[str]:

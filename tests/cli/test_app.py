@@ -5,10 +5,10 @@ import sys
 
 import pytest
 
-from trio_torrent import __version__
+from trio_torrent import Address, Settings, __version__
 from trio_torrent.cli import app, follow, info
 from trio_torrent.cli.exits import Exit
-from trio_torrent.cli.options import Network, SeedLimits
+from trio_torrent.cli.options import Network, SeedLimits, user_state_folder
 
 from .running import ROOT, exit_of
 
@@ -77,6 +77,8 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
         "PORT": "0",
         "PEER": "127.0.0.1:1 [::1]:2",
         "NO_TRACKERS": "1",
+        "NO_DHT": "1",
+        "DHT_ROUTER": "router.example:6881",
         "MAX_PEERS": "7",
         "LIMIT_DOWN": "2M",
         "LIMIT_UP": "0",
@@ -92,6 +94,8 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
     assert orders.network.port == 0
     assert [str(peer) for peer in orders.network.peers] == ["127.0.0.1:1", "[::1]:2"]
     assert not orders.network.settings().trackers
+    assert not orders.network.settings().dht
+    assert orders.network.settings().dht_routers == (Address("router.example", 6881),)
     assert orders.network.settings().connections == 7
     assert (orders.network.settings().limit_down, orders.network.settings().limit_up) == (2 << 20, None)
     assert orders.network.settings().proxy == "socks5://127.0.0.1:1080"
@@ -112,6 +116,9 @@ def test_defaults(asked):
     ((_, orders),) = asked
     assert (orders.seed, orders.superseed) == (True, False)
     assert orders.network == Network()
+    assert orders.network.settings().dht
+    assert orders.network.settings().dht_routers == Settings().dht_routers
+    assert orders.network.settings().state_folder == user_state_folder()
     assert not orders.limits
 
 
@@ -162,7 +169,7 @@ try:
     main({arguments!r})
 except SystemExit:
     pass
-heavy = {{"trio", "httpx", "h11", "ssl", "rich", "rich.progress", "fastbencode"}}
+heavy = {{"trio", "httpx", "h11", "ssl", "rich", "rich.progress", "fastbencode", "cryptography", "platformdirs"}}
 sys.exit(",".join(heavy & set(sys.modules)) or None)
 """
     done = subprocess.run(
@@ -172,7 +179,17 @@ sys.exit(",".join(heavy & set(sys.modules)) or None)
 
 
 def test_the_commands_are_those_that_work():
-    assert sorted(app.commands.commands) == ["create", "demo", "get", "info", "magnet", "probe", "seed", "verify"]
+    assert sorted(app.commands.commands) == [
+        "create",
+        "demo",
+        "dht",
+        "get",
+        "info",
+        "magnet",
+        "probe",
+        "seed",
+        "verify",
+    ]
 
 
 @pytest.mark.parametrize("command", ["get", "seed", "probe", "info", "magnet", "verify"])

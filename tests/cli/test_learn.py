@@ -20,7 +20,7 @@ from .running import events, exit_of, seeding
 FILES = {"a": random_bytes(50_000), "b/c": b"c"}
 TORRENT = multi(FILES)
 LINK = TORRENT.magnet
-NETWORK = Network(port=0, interface="127.0.0.1", lsd=False)
+NETWORK = Network(port=0, interface="127.0.0.1", lsd=False, dht=False)
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from random import Random
 import attrs
 import pytest
 
+from trio_torrent.address import Address
 from trio_torrent.client.client import make_peer_id
 from trio_torrent.client.settings import PEER_ID_PREFIX, Settings
 
@@ -32,6 +33,8 @@ def test_the_defaults_make_sense():
         ("threads", -3, "threads must be at least 1, not -3"),
         ("interface", "localhost", "'localhost' does not appear to be an IPv4 or IPv6 address"),
         ("proxy", "ftp://host", "proxy must be http://HOST:PORT or socks5://HOST:PORT"),
+        ("dht_routers", "router.example:6881", "'router.example:6881' is one address, and not several"),
+        ("dht_routers", ["router.example"], "'router.example' is not HOST:PORT"),
         ("stop_seconds", -1.0, "stop_seconds must be at least 0, not -1.0"),
     ],
 )
@@ -45,6 +48,11 @@ def test_what_makes_no_sense_is_refused(name: str, value: float, complaint: str)
 )
 def test_the_edges_are_fine(name: str, value: int):
     assert getattr(Settings(**{name: value}), name) == value  # type: ignore[arg-type]  # one of them is a float
+
+
+def test_routers_can_be_written():
+    written = Settings(dht_routers=["router.example:6881", Address("192.0.2.1", 1)])
+    assert written.dht_routers == (Address("router.example", 6881), Address("192.0.2.1", 1))
 
 
 def test_settings_are_a_value():

@@ -15,7 +15,7 @@ from trio_torrent import Metainfo, Settings, Torrent, TrackerServer, open_client
 from trio_torrent.bencode import decode, encode
 
 PAYLOAD = random_bytes(200_000)
-SETTINGS = Settings(port=0, lsd=False, stop_seconds=2)
+SETTINGS = Settings(port=0, dht=False, lsd=False, stop_seconds=2)
 
 
 def torrent(*tiers: str) -> Metainfo:
@@ -67,7 +67,7 @@ async def test_reannouncing_waits_until_the_tracker_allows_it(tmp_path):
 
 @pytest.mark.parametrize("strict", [False, True])
 async def test_tiers_are_asked_at_once_unless_they_are_to_be_strict(tmp_path, strict):
-    settings = Settings(port=0, lsd=False, strict_tiers=strict)
+    settings = Settings(port=0, dht=False, lsd=False, strict_tiers=strict)
     async with udp_tracker() as first, udp_tracker() as second, open_client(settings) as client:
         getting = await client.add(torrent(first.url(), second.url()), save_path=tmp_path)
         await until(lambda: getting.status.trackers[0].state == "working")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import attrs
 import pytest
 from hypothesis import given
@@ -129,6 +132,25 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch):
     assert not items.is_genuine(PLAIN, items.target_of(PLAIN), signing.verify)
     assert code_of(Items(signing.verify), PLAIN) == BAD_SIGNATURE
     assert code_of(Items(signing.verify), items.immutable(b"v")) is None
+
+
+@pytest.mark.slow
+def test_the_package_is_loaded_by_the_first_signature():
+    code = """
+import sys
+from trio_torrent.dht import signing
+from trio_torrent.net import dht
+print("cryptography" in sys.modules, signing.available)
+signing.verify(bytes(32), bytes(64), b"")
+print("cryptography" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "True", "True"]
+
+
+def test_a_package_that_cannot_be_loaded_now_verifies_nothing(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(sys.modules, "cryptography.exceptions", None)
+    assert not signing.verify(bytes(32), bytes(64), b"data")
 
 
 def test_keys_that_are_none():

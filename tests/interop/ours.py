@@ -23,7 +23,7 @@ REPOSITORY = Path(__file__).parents[2]
 @asynccontextmanager
 async def open_ours(*, trackers: bool = True) -> AsyncIterator[Client]:
     """A client on any free port, in which nothing unexpected happens."""
-    async with open_client(Settings(port=0, trackers=trackers, lsd=False)) as client:
+    async with open_client(Settings(port=0, dht=False, trackers=trackers, lsd=False)) as client:
         yield client
     assert client.unexpected == 0
 
@@ -93,7 +93,8 @@ class Command:
 
 @asynccontextmanager
 async def command(log: Path, *arguments: str | Path) -> AsyncIterator[Command]:
-    """`trio-torrent ARGUMENTS`."""
+    """`trio-torrent ARGUMENTS`. It joins the DHT by a router of its own, or not at all."""
     argv = [sys.executable, "-m", "trio_torrent", *arguments]
-    async with running(*argv, log=log, cwd=REPOSITORY) as process:
+    environment = {} if "--dht-router" in arguments else {"TRIO_TORRENT_NO_DHT": "1"}
+    async with running(*argv, log=log, cwd=REPOSITORY, environment=environment) as process:
         yield Command(process, log)

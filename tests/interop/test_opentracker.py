@@ -97,7 +97,7 @@ async def test_a_dead_first_tier_delays_nothing(share: Share, tracker: Tracker, 
 
 async def test_scrapes_by_udp_and_http_tell_the_same(share: Share, tracker: Tracker, folder: Path):
     """After a download over loopback has been counted; a local tracker is scraped by HTTP only if that is allowed."""
-    async with open_ours() as seeder, open_client(Settings(port=0, lsd=False, allow_local=True)) as leecher:
+    async with open_ours() as seeder, open_client(Settings(port=0, dht=False, lsd=False, allow_local=True)) as leecher:
         await seed(seeder, share)
         await tracker.until(share.info_hash, seeders=1, leechers=0)
         torrent = await download(leecher, naming(share, tracker.announce, tracker.udp), folder)

@@ -17,7 +17,7 @@ from .share import Make, Share, large_pieces
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.needs("opentracker")]
 
-SUPERSEED = Settings(port=0, superseed=True)
+SUPERSEED = Settings(port=0, dht=False, superseed=True)
 
 
 @pytest.mark.parametrize("make", [large_pieces])

@@ -309,8 +309,8 @@ class Node:
             case do.Finish():
                 self.finished = self.world.clock.now
                 self.world.finished(self)
-            case do.ServeHashes() | do.ServeMetadata() | do.CompleteLayers():
-                raise AssertionError("there are no hash trees here")
+            case do.ServeHashes() | do.ServeMetadata() | do.CompleteLayers() | do.AddNode():
+                raise AssertionError("there are no hash trees here, and no DHT")
             case _:
                 if (end := self._ends.get(command.peer)) is not None:
                     self._tell(end, command)

@@ -14,7 +14,19 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.admission import INACTIVE_SECONDS, MOST_FROM_A_SITE
 from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_TRYING
-from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Finish, Send, Serve, Unserve, Verify, Withdraw
+from trio_torrent.swarm.commands import (
+    AddNode,
+    Ask,
+    Command,
+    Dial,
+    Drop,
+    Finish,
+    Send,
+    Serve,
+    Unserve,
+    Verify,
+    Withdraw,
+)
 from trio_torrent.swarm.events import (
     AddressesFound,
     Awaited,
@@ -68,10 +80,11 @@ class Bench:
         remote_id: bytes | None = None,
         at: int | Address | None = None,
         crowded: bool = False,
+        dht: bool = False,
     ) -> list[Command]:
         where = at if isinstance(at, Address) else address(number if at is None else at)
         name = remote_id or bytes([number]) * 20
-        return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended, crowded=crowded))
+        return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended, crowded=crowded, dht=dht))
 
     def says(self, number: int, *messages: wire.Message) -> list[Command]:
         return self.happens(Received(PeerId(number), messages, self.asks[number]))
@@ -99,11 +112,11 @@ class Bench:
         return self.scheduler.snapshot(self.now)
 
 
-def make(have=(), hold=(), **limits: Any) -> Bench:
+def make(have=(), hold=(), dht_port: int | None = None, **limits: Any) -> Bench:
     scheduler = Scheduler(
         GEOMETRY,
         Bitfield(PIECES, have),
-        ours=Ours(OUR_ID, 6881, "us"),
+        ours=Ours(OUR_ID, 6881, "us", dht_port=dht_port),
         random=Random(1),
         now=NOW,
         limits=Limits(**limits),
@@ -147,6 +160,28 @@ def test_who_speaks_bep_10_is_greeted_in_it():
         your_ip=ip_of(address(1).host),
     )
     assert isinstance(bitfield, wire.Bitfield)
+
+
+@pytest.mark.parametrize(("theirs", "ours", "said"), [(True, 7, [wire.Port(7)]), (True, None, []), (False, 7, [])])
+def test_who_has_a_dht_node_is_told_of_ours(theirs, ours, said):
+    """Behind what says which pieces we have: that comes first (BEP 3)."""
+    (send,) = make([0], dht_port=ours).joins(dht=theirs)
+    assert isinstance(send, Send)
+    assert list(send.messages) == [wire.Bitfield(b"\x80"), *said]
+
+
+def test_a_peers_dht_node_is_passed_on_once():
+    bench = make(dht_port=7)
+    bench.joins()
+    assert bench.says(1, wire.Port(0)) == []
+    assert bench.says(1, wire.Port(9), wire.Port(10)) == [AddNode(Address(address(1).host, 9))]
+    assert bench.says(1, wire.Port(11)) == []
+
+
+def test_a_torrent_that_the_dht_may_not_know_of_passes_nothing_on():
+    bench = make()
+    bench.joins(dht=True)
+    assert bench.says(1, wire.Port(9)) == []
 
 
 def test_what_a_peer_no_longer_has_is_not_asked_of_it():

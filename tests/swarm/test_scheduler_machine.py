@@ -99,8 +99,8 @@ class World(RuleBasedStateMachine):
                 self.finished += 1
             case do.Dial():
                 pass
-            case do.ServeHashes() | do.ServeMetadata() | do.CompleteLayers():
-                raise AssertionError("there are no trees here, and nobody came by a link")
+            case do.ServeHashes() | do.ServeMetadata() | do.CompleteLayers() | do.AddNode():
+                raise AssertionError("there are no trees here, nobody came by a link, and there is no DHT")
             case _:
                 fake = next((fake for fake in self.peers.values() if fake.id == command.peer), None)
                 if fake is not None:  # else it has left, and the scheduler will hear of it

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trio_torrent.errors import ProtocolError
-from trio_torrent.wire.handshake import EXTENDED, FAST, V2, Handshake, answer, decode_handshake, may_be_handshake
+from trio_torrent.wire.handshake import DHT, EXTENDED, FAST, V2, Handshake, answer, decode_handshake, may_be_handshake
 
 HASH, PEER = b"h" * 20, b"-TT0100-abcdefghijkl"
 
@@ -16,6 +16,17 @@ def test_the_68_bytes():
     assert handshake.fast
     assert handshake.extended
     assert not Handshake(HASH, PEER).fast
+
+
+def test_each_bit_is_where_its_bep_has_it():
+    """BEP 5, 6, 10 and 52."""
+    bits = {DHT: (7, 0x01), FAST: (7, 0x04), V2: (7, 0x10), EXTENDED: (5, 0x10)}
+    for bit, (byte, value) in bits.items():
+        handshake = Handshake(HASH, PEER, bit)
+        assert bytes(handshake)[20 + byte] == value
+        assert (handshake.dht, handshake.fast, handshake.v2, handshake.extended) == tuple(
+            [bit is other for other in (DHT, FAST, V2, EXTENDED)]
+        )
 
 
 @given(st.binary(min_size=20, max_size=20), st.binary(min_size=20, max_size=20), st.integers(0, 2**64 - 1))

@@ -23,6 +23,7 @@ from .options import (
     Network,
     Recipe,
     SeedLimits,
+    dht_options,
     folder_option,
     json_option,
     network_options,
@@ -214,7 +215,7 @@ def info(
     from .source import check_sources
 
     check_sources(sources)
-    asking = Asking(network=Network(peers=peers, interface=interface, proxy=proxy), seconds=wait)
+    asking = Asking(network=Network(peers=peers, dht=False, interface=interface, proxy=proxy), seconds=wait)
     return run(partial(info, sources, as_json=as_json, all_files=list_files, asking=asking))
 
 
@@ -287,6 +288,65 @@ def demo(size: int, as_json: bool, quiet: bool) -> Exit:
     from .voice import Voice
 
     return run(partial(demo, size, Voice(as_json=as_json, quiet=quiet)))
+
+
+@commands.group(invoke_without_command=True)
+@click.pass_context
+def dht(context: click.Context) -> None:
+    """Ask the DHT, without any torrent."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help(), err=True)
+        context.exit(Exit.USAGE)
+
+
+@dht.command()
+@click.argument("name", metavar="INFO-HASH")
+@dht_options
+def lookup(name: str, network: Network, timeout: float, as_json: bool, quiet: bool) -> Exit:
+    """Show the peers of a torrent as they are found.
+
+    INFO-HASH is 40 hex digits (v1), 64 (v2) or 32 of base32, or a magnet link. Nothing is announced.
+    """
+    from .dht import Inquiry, lookup
+    from .run import run
+    from .voice import Voice
+
+    return run(partial(lookup, name, Inquiry(network, timeout), Voice(as_json=as_json, quiet=quiet)))
+
+
+@dht.command()
+@dht_options
+def status(network: Network, timeout: float, as_json: bool, quiet: bool) -> Exit:
+    """Find the way into the DHT, and show how many nodes we know and how they see us."""
+    from .dht import Inquiry, status
+    from .run import run
+    from .voice import Voice
+
+    return run(partial(status, Inquiry(network, timeout), Voice(as_json=as_json, quiet=quiet)))
+
+
+@dht.command("get")
+@click.argument("target", metavar="TARGET")
+@dht_options
+def get_value(target: str, network: Network, timeout: float, as_json: bool, quiet: bool) -> Exit:
+    """Show the value that is stored under its hash, 40 hex digits (BEP 44, immutable)."""
+    from .dht import Inquiry, get
+    from .run import run
+    from .voice import Voice
+
+    return run(partial(get, target, Inquiry(network, timeout), Voice(as_json=as_json, quiet=quiet)))
+
+
+@dht.command("put")
+@click.argument("text", metavar="TEXT")
+@dht_options
+def put_value(text: str, network: Network, timeout: float, as_json: bool, quiet: bool) -> Exit:
+    """Store a text for about two hours, for anybody to see, and print the TARGET that it is found under."""
+    from .dht import Inquiry, put
+    from .run import run
+    from .voice import Voice
+
+    return run(partial(put, text, Inquiry(network, timeout), Voice(as_json=as_json, quiet=quiet)))
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:

@@ -9,6 +9,7 @@ import click
 
 from trio_torrent import (
     BencodeError,
+    DhtError,
     MagnetError,
     MetainfoError,
     PeerError,
@@ -51,6 +52,7 @@ _CODES: dict[type[BaseException], Exit] = {
     MagnetError: Exit.INVALID,
     BencodeError: Exit.INVALID,
     TrackerError: Exit.STALLED,
+    DhtError: Exit.STALLED,
     PeerError: Exit.STALLED,
     ProtocolError: Exit.STALLED,
     StorageError: Exit.DISK,

@@ -28,12 +28,13 @@ NOBODY = Asking(network=Network(), seconds=0)
 
 async def learn(magnet: Magnet, asking: Asking) -> tuple[Metainfo | Magnet, str | None]:
     """The torrent behind the link; or the link itself, and why no more is known if it was asked for."""
-    if not asking.seconds or not (magnet.trackers or magnet.peers or asking.network.peers):
+    network = asking.network
+    if not asking.seconds or not (magnet.trackers or magnet.peers or network.peers or network.dht):
         return magnet, None
     reason: str | None = f"no peer has told what there is, within {duration(asking.seconds)}"
-    async with open_client(attrs.evolve(asking.network.settings(), port=0)) as client:
+    async with open_client(attrs.evolve(network.settings(), port=0)) as client:
         # Nothing is written where nothing is to be downloaded; and what is there is of no interest.
-        torrent = await client.add(magnet, save_path=os.devnull, peers=asking.network.peers, download=False)
+        torrent = await client.add(magnet, save_path=os.devnull, peers=network.peers, download=False)
         with trio.move_on_after(asking.seconds):
             reason = await _wait(torrent)
     return (magnet, reason) if torrent.metainfo is None else (torrent.metainfo, None)
@@ -52,5 +53,7 @@ async def _wait(torrent: Torrent) -> str | None:
 
 
 def _is_hopeless(status: Status) -> bool:
-    """Every tracker has failed, and nobody else is left."""
-    return status.stall in (Stall.NO_PEERS, Stall.UNREACHABLE) and all(tracker.error for tracker in status.trackers)
+    """Every tracker has failed, the DHT has looked once, and nobody else is left."""
+    looks = status.dht is not None and status.dht.last is None
+    failed = not looks and all(tracker.error for tracker in status.trackers)
+    return failed and status.stall in (Stall.NO_PEERS, Stall.UNREACHABLE)

@@ -44,6 +44,8 @@ class Network:
     interface: str | None = None
     max_peers: int = DEFAULT_PEERS
     trackers: bool = True
+    dht: bool = True
+    dht_routers: tuple[Address, ...] = ()  # none: those that everybody asks
     lsd: bool = True
     pex: bool = True
     limit_down: int | None = None  # bytes a second, for all torrents together
@@ -60,6 +62,9 @@ class Network:
             connections=self.max_peers,
             connections_in_all=max(self.max_peers, Settings().connections_in_all),
             trackers=self.trackers,
+            dht=self.dht,
+            dht_routers=self.dht_routers or Settings().dht_routers,
+            state_folder=user_state_folder(),
             lsd=self.lsd,
             pex=self.pex,
             limit_down=self.limit_down,
@@ -137,22 +142,34 @@ proxy_option = option(
     "not asked. Peers are reached without it.",
 )
 
+port_option = option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=DEFAULT_PORT,
+    show_default=True,
+    metavar="N",
+    help="Port for peers to reach us at, TCP, and for the DHT, UDP; 0 takes any that is free.",
+)
+
+interface_option = option("--interface", type=INTERFACE, help="Local IP address to listen on and to connect from.")
+
+router_option = option(
+    "--dht-router",
+    "dht_routers",
+    type=PEER,
+    multiple=True,
+    help="Find the way into the DHT by this node, not by those that everybody asks. Repeatable.",
+)
+
 # For commands that only connect.
 peer_options = _all_of(
     option("--peer", "peers", type=PEER, multiple=True, help="Connect to this peer at once. Repeatable."),
-    option("--interface", type=INTERFACE, help="Local IP address to listen on and to connect from."),
+    interface_option,
 )
 
 _network_options = _all_of(
     peer_options,
-    option(
-        "--port",
-        type=click.IntRange(0, 65535),
-        default=DEFAULT_PORT,
-        show_default=True,
-        metavar="N",
-        help="TCP port for peers to reach us at; 0 takes any that is free.",
-    ),
+    port_option,
     option(
         "--max-peers",
         type=click.IntRange(min=1),
@@ -164,6 +181,8 @@ _network_options = _all_of(
     option("--limit-down", type=RATE, help="Receive at most so many bytes a second: 500K, 2M; 0 is no limit."),
     option("--limit-up", type=RATE, help="Send at most so many bytes a second, over all torrents."),
     option("--no-trackers", is_flag=True, help="Announce to no tracker."),
+    option("--no-dht", is_flag=True, help="Find no peers in the DHT."),
+    router_option,
     option("--no-lsd", is_flag=True, help="Do not look for peers in the local network."),
     option("--no-pex", is_flag=True, help="Exchange no addresses with peers."),
     proxy_option,
@@ -209,6 +228,8 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         limit_down: int | None,
         limit_up: int | None,
         no_trackers: bool,
+        no_dht: bool,
+        dht_routers: tuple[Address, ...],
         no_lsd: bool,
         no_pex: bool,
         proxy: str | None,
@@ -220,6 +241,8 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
             port=port,
             max_peers=max_peers,
             trackers=not no_trackers,
+            dht=not no_dht,
+            dht_routers=dht_routers,
             lsd=not no_lsd,
             pex=not no_pex,
             limit_down=limit_down,
@@ -229,6 +252,44 @@ def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         return command(network=network, **others)
 
     return _network_options(collect)
+
+
+_dht_options = _all_of(
+    interface_option,
+    port_option,
+    router_option,
+    option(
+        "--timeout",
+        type=DURATION,
+        default="30s",
+        show_default=True,
+        help="How long it may take, finding the way into the DHT included.",
+    ),
+    output_options,
+)
+
+
+def dht_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """For commands that ask the DHT alone. They arrive as one `network`."""
+
+    @wraps(command)
+    def collect(
+        *,
+        interface: str | None,
+        port: int,
+        dht_routers: tuple[Address, ...],
+        **others: Any,  # noqa: ANN401
+    ) -> Exit:
+        return command(network=Network(interface=interface, port=port, dht_routers=dht_routers), **others)
+
+    return _dht_options(collect)
+
+
+def user_state_folder() -> Path:
+    """Where programs keep what they would like to find again."""
+    from platformdirs import user_state_path
+
+    return user_state_path("trio-torrent", appauthor=False)
 
 
 def seed_options(command: Callable[..., Exit]) -> Callable[..., Exit]:

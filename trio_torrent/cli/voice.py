@@ -8,10 +8,11 @@ from contextlib import contextmanager
 
 from .display import LogScreen, Screen, Shown, Silent, open_screen
 from .exits import complaint, exit_code, explain
+from .words import clean
 
 
 class Voice:
-    """Each thing is told twice: with `emit` to programs, who see it with --json, and with `say` to people."""
+    """Each thing is told twice: with `emit` to programs, who see it with --json, and with `say` or `tell` to people."""
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self._as_json = as_json
@@ -37,6 +38,11 @@ class Voice:
     def say(self, text: str) -> None:
         """A line for people."""
         self._screen.say(text)
+
+    def tell(self, text: str) -> None:
+        """A line on stdout, what people have asked for; strangers may have written it."""
+        if not self._as_json:
+            print(clean(text), flush=True)
 
     def show(self, rows: Sequence[Shown], now: float) -> None:
         """How things stand; often, as the screen decides what to do with it."""

@@ -20,6 +20,7 @@ from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.descriptors import most_descriptors
+from trio_torrent.net.dht import Dht
 from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, own_addresses, port_of
@@ -29,6 +30,7 @@ from trio_torrent.swarm.lsd import SOURCE, Neighbourhood
 from trio_torrent.swarm.shares import Budget
 
 from .buckets import Buckets
+from .dht import open_dht
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
 from .source import load
@@ -42,9 +44,10 @@ _PEER_ID_LETTERS = string.ascii_letters + string.digits
 class Client:
     """Downloads and serves torrents. Made by `open_client`."""
 
-    def __init__(self, nursery: trio.Nursery, shared: Shared) -> None:
+    def __init__(self, nursery: trio.Nursery, shared: Shared, dht: Dht | None) -> None:
         self._nursery = nursery
         self._shared = shared
+        self._dht = dht
         self._torrents: dict[bytes, Torrent] = {}  # by each 20-byte name
 
     def __repr__(self) -> str:
@@ -64,6 +67,11 @@ class Client:
     def torrents(self) -> tuple[Torrent, ...]:
         """All that were added, in that order."""
         return tuple(dict.fromkeys(self._torrents.values()))
+
+    @property
+    def dht(self) -> Dht | None:
+        """The DHT, to look for what no torrent of ours is about; None if it is off, or cannot be."""
+        return self._dht
 
     @property
     def unexpected(self) -> int:
@@ -155,14 +163,15 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     not ours.
     """
     settings = settings or Settings()
-    random = Random(secrets.randbits(128))
+    random, boundary = Random(secrets.randbits(128)), Boundary()
     listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
         open_workers(settings.threads) as workers,
         open_web(settings, random) as (http, trackers),
+        open_dht(settings, port_of(listeners), workers, boundary) as dht,
         trio.open_nursery() as nursery,
     ):
-        client = _start(nursery, settings, workers, http, trackers, listeners, random)
+        client = _start(nursery, settings, workers, http, trackers, dht, listeners, boundary, random)
         try:
             yield client
         finally:
@@ -177,16 +186,18 @@ def _start(
     workers: Workers,
     http: Http,
     trackers: Trackers,
+    dht: Dht | None,
     listeners: list[trio.SocketListener],
+    boundary: Boundary,
     random: Random,
 ) -> Client:
-    boundary = Boundary()
     places = Places(Budget.within(most_descriptors(), settings.connections_in_all))
     shared = Shared(
         settings=settings,
         workers=workers,
         http=http,
         trackers=trackers,
+        dht=dht,
         connect=partial(dial, interface=settings.interface),
         peer_id=make_peer_id(random),
         port=port_of(listeners),
@@ -196,7 +207,7 @@ def _start(
         own=own_addresses(listeners),
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
-    client = Client(nursery, shared)
+    client = Client(nursery, shared, dht)
     if settings.lsd and (groups := open_groups(settings.interface)):
         neighbourhood = Neighbourhood(client.port, random)
         nursery.start_soon(discover, groups, neighbourhood, client.names, client.neighbour, boundary)

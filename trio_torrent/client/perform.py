@@ -28,6 +28,7 @@ from trio_torrent.net.places import Share
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.swarm.candidates import LOOK_SECONDS
 from trio_torrent.swarm.commands import (
+    AddNode,
     Ask,
     Command,
     CompleteLayers,
@@ -46,7 +47,7 @@ from trio_torrent.swarm.commands import (
 )
 from trio_torrent.swarm.events import DialFailed, Event, Failure, Joined, PeerId
 from trio_torrent.wire.connection import SCRATCH, Connection
-from trio_torrent.wire.handshake import EXTENDED, FAST, V2, Handshake, answer
+from trio_torrent.wire.handshake import DHT, EXTENDED, FAST, V2, Handshake, answer
 from trio_torrent.wire.messages import Hashes, HashRequest, Request
 
 _numbers = count(1)
@@ -64,6 +65,7 @@ class Reports:
     gone: Callable[[Address, str], None]  # a peer, and why
     finished: Callable[[], None]
     layers: Callable[[Mapping[bytes, bytes]], None]  # those that were missing
+    node: Callable[[Address], None]  # of the DHT
     broken: Callable[[StorageError], None]
 
 
@@ -77,6 +79,7 @@ class Performer:
         inbox: trio.MemorySendChannel[Event],
         info_hashes: InfoHashes,
         peer_id: bytes,
+        dht: bool,
         connect: Connect,
         share: Share,
         throttle: Throttle,
@@ -86,6 +89,7 @@ class Performer:
         self._nursery = nursery
         self._inbox = inbox
         self._peer_id = peer_id
+        self._dht = dht
         self._known: Store | None = None
         self._pieces: int | None = None
         self._connect = connect
@@ -99,13 +103,14 @@ class Performer:
         self._name(info_hashes)
 
     def _name(self, info_hashes: InfoHashes) -> None:
-        reserved = FAST | EXTENDED | (V2 if info_hashes.v2 else 0)
+        reserved = FAST | EXTENDED | (V2 if info_hashes.v2 else 0) | (DHT if self._dht else 0)
         self._handshake = Handshake(info_hashes.wire, self._peer_id, reserved)
         self._v2 = info_hashes.v2_wire  # the v2 info-hash as handshakes have it, where there is one
 
     def begin(self, metainfo: Metainfo, store: Store) -> None:
         """The torrent is known, and commands about its pieces may come. Connections that are there know it, too."""
         self._known, self._pieces = store, metainfo.geometry.pieces
+        self._dht = self._dht and not metainfo.private
         self._name(metainfo.info_hashes)
         for connection in self._connections.values():
             connection.know(self._pieces)
@@ -131,6 +136,8 @@ class Performer:
                     self._nursery.start_soon(self._dial, address, seconds)
                 case CompleteLayers(layers):
                     self._reports.layers(layers)
+                case AddNode(address):
+                    self._reports.node(address)
                 case Finish():
                     self._reports.finished()
                 case _:
@@ -228,7 +235,8 @@ class Performer:
             peer = PeerId(next(_numbers))
             fast = theirs.fast and self._handshake.fast
             extended = theirs.extended and self._handshake.extended
-            joined = Joined(peer, address, theirs.peer_id, fast, incoming, extended, v2, crowded)
+            dht = theirs.dht and self._handshake.dht
+            joined = Joined(peer, address, theirs.peer_id, fast, incoming, extended, v2, crowded, dht=dht)
             await self._talk(stream, joined, early)
 
     async def _talk(self, stream: trio.abc.Stream, joined: Joined, early: bytes) -> None:

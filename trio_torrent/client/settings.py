@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import attrs
 
+from trio_torrent.address import Address
+from trio_torrent.dht.options import ROUTERS
 from trio_torrent.net.proxy import Proxy
 from trio_torrent.version import __version__
 
@@ -41,6 +45,12 @@ def _is_address(instance: object, attribute: attrs.Attribute[Any], value: str) -
 
 def _is_proxy(instance: object, attribute: attrs.Attribute[Any], value: str) -> None:
     Proxy.parse(value)
+
+
+def _addresses(values: Iterable[Address | str]) -> tuple[Address, ...]:
+    if isinstance(values, str):
+        raise ValueError(f"{values!r} is one address, and not several")
+    return tuple([Address.parse(value) if isinstance(value, str) else value for value in values])
 
 
 @attrs.frozen(kw_only=True)
@@ -89,6 +99,17 @@ class Settings:
 
     strict_tiers: bool = False
     """Ask the tiers of trackers one after the other, as BEP 12 has it. A dead one then costs half a minute."""
+
+    dht: bool = True
+    """Find peers in the mainline DHT, and be found there; not for private torrents, and not beside a proxy, which it
+    would go around. It takes the UDP port of the same number as `port`, or any if that is taken."""
+
+    dht_routers: tuple[Address, ...] = attrs.field(default=ROUTERS, converter=_addresses)
+    """Whom to ask for the way into the DHT while nobody is known, `HOST:PORT` each; none to wait for peers and torrents
+    that name nodes. One on a local network lets the others there be spoken to, too."""
+
+    state_folder: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    """Where to remember whom the DHT knows, so that the first peers are found at once; None remembers nothing."""
 
     proxy: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_proxy))
     """http://[USER:PASSWORD@]HOST:PORT or socks5://..., for HTTP trackers and the fetching of .torrent files.

@@ -6,6 +6,7 @@ import enum
 
 import attrs
 
+from trio_torrent.dht.status import DiscoveryStatus
 from trio_torrent.swarm.stall import Stall
 from trio_torrent.tracker.status import TrackerStatus
 
@@ -42,9 +43,16 @@ class Status:
     stall: Stall | None  # why nothing comes, while downloading
     reason: str | None  # the same in words, with details
     trackers: tuple[TrackerStatus, ...]
+    dht: DiscoveryStatus | None = None  # what it does for this torrent; None if it is off, or not for this one
 
 
-def in_words(stall: Stall | None, trackers: tuple[TrackerStatus, ...]) -> str | None:
-    """The reason, with what a tracker says where that is the reason for the reason."""
-    errors = [f"{tracker.error}" for tracker in trackers if tracker.error]
-    return f"{stall} ({errors[0]})" if stall is Stall.NO_PEERS and errors else stall and str(stall)
+def in_words(
+    stall: Stall | None, trackers: tuple[TrackerStatus, ...], dht: DiscoveryStatus | None = None
+) -> str | None:
+    """The reason, with what a tracker and the DHT say where that is the reason for the reason."""
+    if stall is not Stall.NO_PEERS:
+        return stall and str(stall)
+    reasons = [tracker.error for tracker in trackers if tracker.error][:1]
+    if dht is not None:
+        reasons.append(f"DHT: {dht}")
+    return f"{stall} ({'; '.join(reasons)})" if reasons else str(stall)

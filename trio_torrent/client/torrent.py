@@ -19,6 +19,7 @@ import trio
 
 from trio_torrent.address import Address, is_local
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.dht.status import DiscoveryStatus
 from trio_torrent.disk.check import check
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.store import Store, Verdict
@@ -45,6 +46,7 @@ from trio_torrent.wire.handshake import Handshake
 
 from .broadcast import Broadcast
 from .buckets import Buckets
+from .discovery import Discovery, Finder, Standing
 from .events import Checked, Completed, DialRefused, Failed, FileDone, MetadataDone, PeerGone, PieceDone, TorrentEvent
 from .metadata import UNKNOWN_LEFT, Learning
 from .metainfo import Metainfo
@@ -66,6 +68,10 @@ TICK_SECONDS = 1.0
 # Pieces that are made known in one go: a message each for every peer, and a peer is dropped that lets 4096 pile up.
 RELEASED_AT_ONCE = 1000
 
+# Peers of a download, below which more of them are looked for in the DHT every few minutes: with some, each round of
+# trackers brings others.
+FEW_PEERS = 5
+
 # Where a rate limit is kept, what may be asked for is asked so often: a limit should be seen as a slower flow, and a
 # bucket holds no more than a quarter of a second's worth.
 PACE_SECONDS = 0.1
@@ -85,6 +91,7 @@ class Shared:
     boundary: Boundary
     random: Random
     buckets: Buckets
+    dht: Finder | None = None
     places: Places = attrs.field(factory=Places)
     own: frozenset[Address] = frozenset()  # where we would reach ourselves
     upload_turns: trio.Lock = attrs.field(factory=trio.Lock)  # the line of torrents before the bucket
@@ -149,6 +156,8 @@ class Torrent:
         if self.metainfo is not None:
             self._know(self.metainfo)
 
+        self._discovery = self._discover(self._dht) if self._dht is not None else None
+
     def __repr__(self) -> str:
         return f"<Torrent {self.name!r} {self._state.value} {self._progress.have.count}/{self._progress.have.size}>"
 
@@ -170,7 +179,7 @@ class Torrent:
     def status(self) -> Status:
         """How it stands now."""
         swarm = self._snapshot()
-        trackers = self._announcer.status
+        trackers, dht = self._announcer.status, self._dht_status
         stall = swarm.stall if self._state in (State.METADATA, State.DOWNLOADING) else None
         return Status(
             state=self._state,
@@ -188,8 +197,9 @@ class Torrent:
             seeds=swarm.seeds,
             known=swarm.known,
             stall=stall,
-            reason=in_words(stall, trackers),
+            reason=in_words(stall, trackers, dht),
             trackers=trackers,
+            dht=dht,
         )
 
     @property
@@ -234,8 +244,10 @@ class Torrent:
         self._buckets.change(down, up, trio.current_time())
 
     def reannounce(self) -> None:
-        """Ask the trackers for peers now, or as soon as they allow: their `min interval` says how often that may be."""
+        """Ask trackers and the DHT for peers now, or as soon as they allow: trackers say how often that may be."""
         self._announcer.announce_now()
+        if self._discovery is not None:
+            self._discovery.look_now()
 
     async def scrape(self) -> None:
         """Ask the trackers how many share the torrent; `status.trackers` has what they said.
@@ -353,6 +365,7 @@ class Torrent:
             external=_external(settings.interface, port),
             own=self._shared.own,
             info_hash=self.info_hashes.wire,
+            dht_port=self._dht.port if self._dht is not None else None,
         )
 
     def _make_performer(self, nursery: trio.Nursery, share: Share) -> Performer:
@@ -363,6 +376,7 @@ class Torrent:
             inbox=self._inbox,
             info_hashes=self.info_hashes,
             peer_id=self._shared.peer_id,
+            dht=self._dht is not None,
             connect=self._shared.connect,
             share=share,
             throttle=throttle,
@@ -372,6 +386,7 @@ class Torrent:
                 gone=self._on_gone,
                 finished=self._on_finished,
                 layers=lambda layers: nursery.start_soon(self._complete, layers),
+                node=self._on_node,
                 broken=self._fail,
             ),
         )
@@ -381,6 +396,10 @@ class Torrent:
         self._nursery = nursery
         nursery.start_soon(self._tick, share)
         nursery.start_soon(self._announcer.run)
+        if self._discovery is not None:
+            nursery.start_soon(self._discovery.run)
+        for node in self.metainfo.nodes if self.metainfo is not None else ():
+            self._on_node(node)
         nursery.start_soon(self._found, self._take_peers(), USER)
         self._meeting.set()
 
@@ -472,6 +491,41 @@ class Torrent:
                 await self._announcer.stop()
         finally:
             self._scope.cancel()
+
+    # -- the DHT -----------------------------------------------------------------------------------------------------
+
+    @property
+    def _dht(self) -> Finder | None:
+        """A private torrent has none (BEP 27). Of a link it is not known, so it has one until it is."""
+        return None if self.metainfo is not None and self.metainfo.private else self._shared.dht
+
+    @property
+    def _dht_status(self) -> DiscoveryStatus | None:
+        return self._discovery.status if self._discovery is not None and self._dht is not None else None
+
+    def _discover(self, dht: Finder) -> Discovery:
+        return Discovery(
+            dht,
+            names=lambda: self.names,
+            port=self._shared.port,
+            standing=self._standing,
+            found=self._discovered,
+            random=self._shared.random,
+            boundary=self._shared.boundary,
+        )
+
+    def _standing(self) -> Standing:
+        wants = self._state in (State.METADATA, State.DOWNLOADING)
+        seed = self.metainfo is not None and self._progress.have.complete
+        return Standing(seed=seed, few=wants and self._snapshot().peers < FEW_PEERS)
+
+    async def _discovered(self, addresses: Sequence[Address], source: str) -> None:
+        if self.names:  # it may have turned out to be private since it was looked for
+            await self._found(addresses, source)
+
+    def _on_node(self, address: Address) -> None:
+        if self._dht is not None:
+            self._dht.add_node(address)
 
     # -- what others ask or tell -------------------------------------------------------------------------------------
 

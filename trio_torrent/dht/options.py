@@ -4,6 +4,15 @@ from __future__ import annotations
 
 import attrs
 
+from trio_torrent.address import Address
+
+ROUTERS = (  # whom to ask when nobody is known; those that other clients ask
+    Address("dht.libtorrent.org", 25401),
+    Address("router.bittorrent.com", 6881),
+    Address("dht.transmissionbt.com", 6881),
+    Address("router.utorrent.com", 6881),
+)
+
 ANSWER_RATE = 8000.0  # bytes a second of answers (libtorrent's dht_upload_rate_limit)
 MESSAGE_RATE = 5.0  # messages a second from one address (libtorrent's dht_block_ratelimit)
 

@@ -1,20 +1,21 @@
 """The signatures of mutable items: ed25519, by the `cryptography` package (BEP 44).
 
 The package is an extra: nobody who only downloads needs it. Without it nothing mutable can be stored, fetched or kept
-for others, and whoever asks for that is told what to install.
+for others, and whoever asks for that is told what to install. It is loaded when the first mutable item comes along,
+which in most programs is never: it takes as long to load as all the rest of the DHT.
 """
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
 from trio_torrent.errors import DhtError
 
-try:
-    from cryptography.exceptions import InvalidSignature
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-except ImportError:
-    available = False
-else:
-    available = True
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+available = find_spec("cryptography") is not None
 
 SEED_LENGTH = 32  # bytes of a private key, before it is expanded
 
@@ -28,6 +29,11 @@ def require() -> None:
 def verify(key: bytes, signature: bytes, data: bytes) -> bool:
     """Whether the owner of the public key signed this. False, too, if that cannot be known here."""
     if not available:
+        return False
+    try:
+        from cryptography.exceptions import InvalidSignature
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+    except (ImportError, OSError):  # broken, or there is no descriptor left to load it with
         return False
     try:
         Ed25519PublicKey.from_public_bytes(key).verify(signature, data)
@@ -50,4 +56,6 @@ def sign(seed: bytes, data: bytes) -> bytes:
 
 def _private_key(seed: bytes) -> Ed25519PrivateKey:
     require()
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
     return Ed25519PrivateKey.from_private_bytes(seed)

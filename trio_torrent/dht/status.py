@@ -49,6 +49,26 @@ class DhtStatus:
         return sum(node.nodes for node in self.families.values())
 
 
+@attrs.frozen(kw_only=True)
+class DiscoveryStatus:
+    """What the DHT does for one torrent. The figures are of the last round, or of the one that is under way."""
+
+    state: str  # in words
+    peers: int  # that were named; several nodes may name the same one
+    nodes: int  # that have answered
+    announced_to: int  # nodes that have taken our announce
+    last: float | None  # seconds since the last round has ended; None if none has
+    next: float | None  # seconds until the next one; None while one is under way
+
+    def __str__(self) -> str:
+        """One line for people."""
+        figures = [(self.peers, "given"), (self.nodes, "nodes answered")]
+        said = [f"{number} {what}" for number, what in figures if number]
+        if self.next is not None:
+            said.append(f"next lookup in {self.next:.0f} s")
+        return ": ".join(part for part in (self.state, ", ".join(said)) if part)
+
+
 @attrs.frozen
 class Scrape:
     """About how large a swarm is (BEP 33)."""

@@ -22,7 +22,7 @@ from trio_torrent.dht.krpc import CAS_MISMATCH, OUTDATED
 from trio_torrent.dht.lookup import MAX_ASKED
 from trio_torrent.dht.messages import Item
 from trio_torrent.dht.node import Node
-from trio_torrent.dht.options import Options
+from trio_torrent.dht.options import ROUTERS, Options
 from trio_torrent.dht.saved import load, save
 from trio_torrent.dht.searches import ItemSearch, PeerSearch, SampleSearch, ScrapeSearch, Search, store
 from trio_torrent.dht.status import DhtStatus, Scrape
@@ -34,12 +34,6 @@ from .lookup import SystemLookup
 from .reach import Lookup
 from .udp import Datagrams
 
-ROUTERS = (  # whom to ask when nobody is known; those that other clients ask
-    Address("dht.libtorrent.org", 25401),
-    Address("router.bittorrent.com", 6881),
-    Address("dht.transmissionbt.com", 6881),
-    Address("router.utorrent.com", 6881),
-)
 MAX_SEARCHES = 16  # at once; more would wait for one another's datagrams
 MAX_NAMES = 50  # hosts that torrents name, and that wait to be looked up
 RESOLVE_SECONDS = 10.0
@@ -57,6 +51,11 @@ class Finding:
     def __init__(self, searches: Sequence[PeerSearch], batches: trio.MemoryReceiveChannel[tuple[Address, ...]]) -> None:
         self._searches = searches
         self._batches = batches
+
+    @property
+    def answered(self) -> int:
+        """How many nodes have answered so far."""
+        return sum(search.answered for search in self._searches)
 
     @property
     def announced_to(self) -> int:
@@ -126,6 +125,11 @@ class Dht:
             task_status.started()
 
     # -- what it is asked ---------------------------------------------------------------------------------------------
+
+    @property
+    def ready(self) -> bool:
+        """There is somebody to ask."""
+        return self._somebody.is_set()
 
     @property
     def port(self) -> int:

@@ -135,6 +135,13 @@ class CompleteLayers:
 
 
 @attrs.frozen
+class AddNode:
+    """A peer says that it has a DHT node there (BEP 5)."""
+
+    address: Address
+
+
+@attrs.frozen
 class Finish:
     """Every piece that is wanted is verified; said again when more was wanted meanwhile."""
 
@@ -153,5 +160,6 @@ Command: TypeAlias = (
     | ServeHashes
     | ServeMetadata
     | CompleteLayers
+    | AddNode
     | Finish
 )

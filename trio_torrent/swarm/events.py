@@ -42,7 +42,7 @@ class DialFailed:
 
 @attrs.frozen
 class Joined:
-    """Both handshakes are done. `fast`, `extended` and `v2` say what both speak (BEP 6, BEP 10, BEP 52).
+    """Both handshakes are done. `fast`, `extended`, `v2` and `dht` say what both speak (BEP 6, 10, 52, 5).
 
     `crowded` if the client has all its connections: this one may only take the place of another. `told` if it has heard
     from us already that we have nothing.
@@ -57,6 +57,7 @@ class Joined:
     v2: bool = False
     crowded: bool = False
     told: bool = False
+    dht: bool = False
 
 
 @attrs.frozen

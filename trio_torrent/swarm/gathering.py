@@ -15,6 +15,7 @@ import attrs
 
 from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.dht import rounds
 from trio_torrent.errors import ProtocolError
 from trio_torrent.metainfo.infohash import InfoHashes
 from trio_torrent.wire import messages as wire
@@ -43,7 +44,7 @@ from .serving import MOST_QUEUED
 from .stall import why_no_metadata
 
 # Sources that a private torrent must not have (BEP 27).
-GOSSIP = frozenset({SOURCE, lsd.SOURCE, "dht"})
+GOSSIP = frozenset({SOURCE, lsd.SOURCE, rounds.SOURCE})
 
 
 @attrs.define(eq=False)

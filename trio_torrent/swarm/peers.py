@@ -48,6 +48,7 @@ class Peer:
     we_are_interested: bool = False  # they have a piece that we want and lack
 
     handshakes: int = 0  # extended ones that it sent
+    told_node: bool = False  # it has said where its DHT node is
     queue: int = USUAL_QUEUE  # requests that it keeps
 
     asks: int = 0  # how many `Ask`s it was sent

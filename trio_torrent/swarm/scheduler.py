@@ -22,7 +22,7 @@ from random import Random
 
 import attrs
 
-from trio_torrent.address import Address
+from trio_torrent.address import Address, is_peer
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.files import FileLayout
 from trio_torrent.metainfo.geometry import Geometry
@@ -32,7 +32,7 @@ from trio_torrent.wire.extended import HANDSHAKE_NUMBER, ExtendedHandshake, deco
 from trio_torrent.wire.lt_donthave import decode_donthave
 
 from .candidates import Candidates
-from .commands import Command, Drop, Finish, Send
+from .commands import AddNode, Command, Drop, Finish, Send
 from .contacts import Contacts, HeardOf
 from .events import (
     AddressesFound,
@@ -90,6 +90,7 @@ class Ours:
     external: tuple[Address, ...] = ()  # where others see us, as far as known, one address of a family
     own: frozenset[Address] = frozenset()  # where we would reach ourselves, as far as known
     info_hash: bytes = b""  # the 20 bytes by which they know the torrent
+    dht_port: int | None = None  # of our node, UDP, if the DHT may know of this torrent
 
 
 @attrs.frozen
@@ -253,7 +254,8 @@ class Scheduler:
             return
         self._fetching.joined(peer)
         greeting = (self._extended(peer),) if event.extended else ()
-        if opening := (*greeting, *self._serving.opening(peer, told=event.told)):
+        node = (wire.Port(self._ours.dht_port),) if event.dht and self._ours.dht_port is not None else ()
+        if opening := (*greeting, *self._serving.opening(peer, told=event.told), *node):
             self._do(Send(peer.id, opening))
         self._serving.joined(peer, now)
         self._contacts.dial(now)
@@ -351,8 +353,10 @@ class Scheduler:
                 self._fetching.rejected(peer, message, now)
             case wire.Extended() | wire.HashRequest() | wire.Hashes() | wire.HashReject():
                 self._on_extension(peer, message, now)
+            case wire.Port(port):
+                self._on_node(peer, port)
             case _:
-                pass  # keep-alives, a DHT port, what we do not know
+                pass  # keep-alives, what we do not know
         return False
 
     def _on_pieces(
@@ -420,6 +424,13 @@ class Scheduler:
                 self._fetching.lost(peer, piece, now)
         else:
             self._contacts.found(self._extensions.heard(peer, message, now), SOURCE, now)
+
+    def _on_node(self, peer: Peer, port: int) -> None:
+        """Told once: whoever says many ports would have us try every door of a host."""
+        node = Address(peer.address.host, port)
+        if self._ours.dht_port is not None and not peer.told_node and is_peer(node):
+            peer.told_node = True
+            self._do(AddNode(node))
 
     def _judge(self, peer: Peer, now: float) -> None:
         """Part with a peer that is of no use, or a nuisance."""

@@ -10,6 +10,7 @@ HANDSHAKE_LENGTH = 68
 PROTOCOL = b"\x13BitTorrent protocol"
 
 # The reserved bits, counted as one big-endian integer of 64.
+DHT = 0x01  # BEP 5, "torrent peers": the last bit
 FAST = 0x04  # BEP 6
 V2 = 0x10  # BEP 52, "upgrade path"
 EXTENDED = 0x10_0000  # BEP 10
@@ -22,6 +23,11 @@ class Handshake:
     info_hash: bytes  # 20 bytes: SHA-1, or a truncated SHA-256
     peer_id: bytes  # 20 bytes (BEP 20)
     reserved: int = 0
+
+    @property
+    def dht(self) -> bool:
+        """There is a DHT node, whose port a `port` message tells (BEP 5)."""
+        return bool(self.reserved & DHT)
 
     @property
     def fast(self) -> bool:
