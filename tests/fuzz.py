@@ -22,6 +22,9 @@ from tests.metainfo.cases import BAD, ODD
 from tests.metainfo.making import Contents, make_torrent
 from trio_torrent.address import Address
 from trio_torrent.bencode import Value, decode, decode_prefix, decode_with_span, encode
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.disk.look import Look
+from trio_torrent.disk.record import Record
 from trio_torrent.errors import BencodeError, MagnetError, MetainfoError, ProtocolError, TrackerError
 from trio_torrent.metainfo import Magnet, Metainfo
 from trio_torrent.metainfo.infohash import Version
@@ -224,6 +227,12 @@ def parse_socks(data: bytes) -> None:
                 step = conversation.send(chunk)
 
 
+def parse_record(data: bytes) -> None:
+    """What was kept from the last run; what is read is written and read again."""
+    record = Record.from_bytes(data, 12)
+    assert Record.from_bytes(record.to_bytes(), 12) == record
+
+
 def parse_messages(data: bytes) -> None:
     """What a v2 peer says, in one piece and in two, is the same; and it is written as it was read."""
     whole = said(data)
@@ -286,6 +295,10 @@ TRACKER_URLS = [
 ]
 TRACKER_QUERIES = [announce_url("?", SAID)[1:].encode(), b"info_hash=" + b"%ff" * 20 + b"&info_hash=" + b"a" * 20]
 SOCKS_REPLIES = [b"\5\2\1\0\5\0\0\1" + bytes(6), b"\5\2\1\0\5\0\0\3\5proxy\0\1", b"\5\0\5\5\0\1"]
+RECORDS = [
+    Record("/", Bitfield(12, [0, 5]), {"a/b": Look(5, 6), "c": Look(7, 8)}, 9, True, {"c": "d"}).to_bytes(),
+    Record("/", Bitfield(12), {}, 9, False, peers=(Address("1.2.3.4", 5), Address("::1", 6))).to_bytes(),
+]
 UT_METADATA: list[MetadataMessage] = [MetadataRequest(0), MetadataData(7, 123_456, b"piece" * 50), MetadataReject(3)]
 UT_PEX = [
     PeerExchange((Contact(Address("192.0.2.1", 6881), 0x12),) * 3, (Address("192.0.2.2", 1),)),
@@ -304,6 +317,7 @@ TARGETS = {
     "udp request": Target(parse_udp_request, TrackerError, UDP_REQUESTS),
     "tracker url": Target(parse_tracker_url, TrackerError, TRACKER_URLS),
     "tracker query": Target(parse_tracker_query, TrackerError, TRACKER_QUERIES),
+    "record": Target(parse_record, ValueError, RECORDS),
     "ut_metadata": Target(parse_ut_metadata, ProtocolError, [encode_metadata(message) for message in UT_METADATA]),
     "ut_pex": Target(parse_ut_pex, ProtocolError, [encode_pex(message) for message in UT_PEX]),
     "lsd": Target(parse_lsd, ProtocolError, [encode_local(LOCAL, ipv6=ipv6) for ipv6 in (False, True)]),

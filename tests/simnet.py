@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from random import Random
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import outcome
@@ -23,6 +23,7 @@ from trio_torrent.client.discovery import Finder
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.torrent import Shared, Torrent
+from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, TrackerError
 from trio_torrent.metainfo.magnet import Magnet
@@ -221,8 +222,12 @@ def join(
     seed: int = 0,
     places: Places | None = None,
     dht: Finder | None = None,
+    **options: Any,
 ) -> Node:
-    """Start a torrent of ours on this host, with places of its own or with those of its client."""
+    """Start a torrent of ours on this host, with places of its own or with those of its client.
+
+    `options` are those of `Torrent`.
+    """
     boundary = Boundary()
     random = Random(f"{host.address} {seed}")
     settings = settings or Settings(trackers=False)
@@ -239,8 +244,9 @@ def join(
         places=places or Places(),
         dht=dht,
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
+        records=Records(settings.state_folder, InlineWorkers()) if settings.state_folder is not None else None,
     )
-    torrent = Torrent(source, save_path, shared, peers or [])
+    torrent = Torrent(source, save_path, shared, peers or [], **options)
 
     def find(info_hash: bytes) -> Welcome | None:
         return torrent.welcome() if info_hash in torrent.info_hashes.all_wire else None

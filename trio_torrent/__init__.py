@@ -41,9 +41,12 @@ if TYPE_CHECKING:
         PeerGone,
         PieceDone,
         TorrentEvent,
+        Troubled,
     )
+    from .client.files import TorrentFile
     from .client.metainfo import FileVerified, Metainfo, Verified
     from .client.probe import probe
+    from .client.selection import Priority
     from .client.settings import Settings
     from .client.status import State, Status
     from .client.torrent import Torrent
@@ -51,6 +54,7 @@ if TYPE_CHECKING:
     from .dht.status import DhtStatus, DiscoveryStatus, NodeStatus, Scrape
     from .errors import (
         BencodeError,
+        ChangedError,
         DhtError,
         IncompleteError,
         MagnetError,
@@ -83,9 +87,12 @@ _HOMES = {
         "PeerGone",
         "PieceDone",
         "TorrentEvent",
+        "Troubled",
     ),
+    "client.files": ("TorrentFile",),
     "client.metainfo": ("FileVerified", "Metainfo", "Verified"),
     "client.probe": ("probe",),
+    "client.selection": ("Priority",),
     "client.settings": ("Settings",),
     "client.status": ("State", "Status"),
     "client.torrent": ("Torrent",),
@@ -94,6 +101,7 @@ _HOMES = {
     "errors": (
         "BencodeError",
         "DhtError",
+        "ChangedError",
         "IncompleteError",
         "MagnetError",
         "MetainfoError",
@@ -116,6 +124,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "Address",
     "BencodeError",
+    "ChangedError",
     "Checked",
     "Client",
     "Completed",
@@ -141,6 +150,7 @@ __all__ = [
     "PeerError",
     "PeerGone",
     "PieceDone",
+    "Priority",
     "Probed",
     "ProtocolError",
     "Reached",
@@ -155,9 +165,11 @@ __all__ = [
     "Torrent",
     "TorrentError",
     "TorrentEvent",
+    "TorrentFile",
     "TrackerError",
     "TrackerServer",
     "TrackerStatus",
+    "Troubled",
     "Verified",
     "__version__",
     "open_client",

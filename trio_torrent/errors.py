@@ -4,6 +4,8 @@ A `TorrentError` is the world's fault: a broken file, a peer that breaks the pro
 line that a person can act on. Misuse of this library raises Python's own `ValueError`, `TypeError` or `RuntimeError`.
 """
 
+import errno
+
 
 class TorrentError(Exception):
     """The base of every error that trio-torrent raises because of the outside world."""
@@ -41,8 +43,29 @@ class DhtError(TorrentError):
     """The DHT cannot do what was asked of it, or refused it."""
 
 
+# Nobody but the user can do something about these: a folder where a file should be, or a name that cannot be.
+_LASTING = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EEXIST})
+
+
 class StorageError(TorrentError):
-    """Files could not be read or written. The torrent stops; what was verified stays."""
+    """Files could not be read or written. The torrent stops; what was verified stays.
+
+    `file` is the number of the torrent's file that it is about, where it is about one.
+    """
+
+    def __init__(self, message: str, *, number: int | None = None, file: int | None = None) -> None:
+        super().__init__(message)
+        self.number = number  # the system's error number
+        self.file = file
+
+    @property
+    def lasting(self) -> bool:
+        """Trying again later is of no use."""
+        return self.number in _LASTING
+
+
+class ChangedError(StorageError):
+    """Somebody has written to a file, or removed it: what it holds must be compared with the torrent again."""
 
 
 class IncompleteError(TorrentError):

@@ -39,7 +39,7 @@ def test_every_command_has_help(command, capsys):
     ("arguments", "complaint"),
     [
         (["get"], "Missing argument 'SOURCE...'"),
-        (["get", "x", "--sequential"], "No such option"),
+        (["get", "x", "--nonsense"], "No such option"),
         (["get", "x", "--limit-down", "fast"], "'fast' is not a rate"),
         (["seed", "x", "--limit-up", "0.1"], "'0.1' is not a rate"),
         (["probe", "x", "--limit-down", "1M"], "No such option"),

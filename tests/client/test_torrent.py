@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -14,7 +15,7 @@ from tests.fakepeer import FakePeer, Script, handler
 from tests.payload import multi, random_bytes, single, write
 from tests.simnet import Host, Network, Node, join
 from trio_torrent.address import Address
-from trio_torrent.client.events import DialRefused, FileDone, PeerGone, TorrentEvent
+from trio_torrent.client.events import Checked, DialRefused, FileDone, PeerGone, TorrentEvent
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.status import State
@@ -42,8 +43,14 @@ async def swarm(
     metainfo: Metainfo = METAINFO,
     fast: bool = False,
     settings: Settings | None = None,
+    payload: bytes = PAYLOAD,
+    named: bool = True,
+    **options: Any,
 ) -> AsyncIterator[tuple[Node, list[TorrentEvent], Network]]:
-    """Our torrent, and a peer for each script. Afterwards nothing unexpected has happened."""
+    """Our torrent, and a peer for each script, which it is told of if they are to be `named`.
+
+    Afterwards nothing unexpected has happened.
+    """
     events: list[TorrentEvent] = []
 
     async def listen(node: Node, *, task_status: trio.TaskStatus[None]) -> None:
@@ -56,9 +63,9 @@ async def swarm(
         network = Network(nursery)
         for number, script in enumerate(scripts):
             name = f"-FAKE{number:02}-".encode()
-            network.listen(Host(address(number)), handler(metainfo, PAYLOAD, script, name=name, fast=fast))
-        peers = [address(number) for number in range(len(scripts))]
-        node = join(network, nursery, Host(US), metainfo, tmp_path, peers=peers, settings=settings)
+            network.listen(Host(address(number)), handler(metainfo, payload, script, name=name, fast=fast))
+        peers = [address(number) for number in range(len(scripts)) if named]
+        node = join(network, nursery, Host(US), metainfo, tmp_path, peers=peers, settings=settings, **options)
         await nursery.start(listen, node)
         yield node, events, network
         nursery.cancel_scope.cancel()
@@ -568,23 +575,32 @@ async def test_a_cancelled_request_is_answered_by_one_of_the_two(
     assert answers == [wire.Reject(0, 0, 16384), wire.Piece(1, 0, PAYLOAD[32768 : 32768 + 16384])]
 
 
-async def test_a_file_that_shrinks_behind_our_back_stops_the_torrent(
+async def test_a_file_that_shrinks_behind_our_back_is_compared_again_and_fetched(
     tmp_path: Path, autojump_clock: trio.testing.MockClock
 ):
     write(tmp_path, {"payload.bin": PAYLOAD})
+    cut = trio.Event()
 
     async def asks(peer: FakePeer) -> None:
         await peer.say(wire.Interested())
         await peer.wait_for(wire.Unchoke)
-        (tmp_path / "payload.bin").write_bytes(b"short")
-        await peer.say(wire.Request(0, 0, 16384))
+        (tmp_path / "payload.bin").write_bytes(PAYLOAD[:40_000])
+        await peer.say(wire.Request(4, 0, 16384))
         assert [type(message) async for message in peer] == [], "nothing is served"
+        cut.set()
 
-    async with swarm(tmp_path, asks) as (node, _, _):
+    async def gives(peer: FakePeer) -> None:
+        await cut.wait()
+        await honest(peer)
+
+    async with swarm(tmp_path, asks, gives) as (node, events, _):
+        with trio.fail_after(5):
+            await cut.wait()
+        node.torrent.add_peers([address(1)])
         await trio.sleep(3)
-        assert node.torrent.status.state is State.FAILED
-        with pytest.raises(StorageError, match="shorter than it was"):
-            await node.torrent.wait_complete()
+        assert node.torrent.status.downloaded == len(PAYLOAD) - 32768, "the first piece was still there"
+        await complete(node, tmp_path, seconds=1)
+        assert [event.have for event in events if isinstance(event, Checked)] == [6, 1]
 
 
 async def test_a_path_that_cannot_be_written_stops_the_torrent(tmp_path: Path, autojump_clock: trio.testing.MockClock):

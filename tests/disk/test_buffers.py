@@ -47,3 +47,16 @@ def test_free_buffers_are_not_hoarded(piece_length: int, most: int, monkeypatch:
     for piece in range(most + 3):
         buffers.give_back(buffers.take(piece))
     assert len(buffers._free) == most
+
+
+def test_free_ones_and_used_ones_share_the_budget(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(module, "PIECE_BUDGET", 1024)
+    buffers = PieceBuffers(256)
+    for piece in range(4):
+        buffers.place(piece, 0, 1)
+    first = buffers.take(0)
+    buffers.place(4, 0, 1)
+    buffers.give_back(first)
+    assert buffers._free == [], "four are in use already"
+    buffers.give_back(buffers.take(1))
+    assert len(buffers._free) == 1

@@ -15,7 +15,7 @@ from tests.metainfo.making import make_torrent
 from tests.payload import random_bytes, write
 from tests.simnet import InlineWorkers
 from trio_torrent.disk import create as module
-from trio_torrent.disk import files as files_module
+from trio_torrent.disk import opened as opened_module
 from trio_torrent.disk import sweep as sweep_module
 from trio_torrent.disk.create import Hashes, hash_files
 from trio_torrent.disk.files import Files
@@ -273,5 +273,5 @@ async def test_few_files_are_open_at_once(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(module, "Files", Counting)
     await hashed(tmp_path / "folder", "2")
-    assert most <= before + files_module.MOST_OPEN + 2
+    assert most <= before + opened_module.MOST_OPEN + 2
     assert len(os.listdir("/proc/self/fd")) <= before + 2

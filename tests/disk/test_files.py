@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.payload import multi
-from trio_torrent.disk.files import MOST_OPEN, Files
+from trio_torrent.disk.files import Files
+from trio_torrent.disk.opened import MOST_OPEN
 from trio_torrent.errors import StorageError
 from trio_torrent.metainfo.files import File, FileLayout
 

@@ -20,9 +20,11 @@ from trio_torrent import Address, __version__
 
 from .exits import Exit, complaint, exit_code, explain, leaves
 from .options import (
+    Data,
     Network,
     Recipe,
     SeedLimits,
+    data_options,
     dht_options,
     folder_option,
     json_option,
@@ -33,6 +35,8 @@ from .options import (
     proxy_option,
     recipe_options,
     seed_options,
+    state_option,
+    user_state_folder,
 )
 from .params import DURATION, SIZE
 
@@ -80,10 +84,12 @@ def commands(context: click.Context, debug: bool) -> None:
     metavar="FILE",
     help="Keep the .torrent, of a magnet link as soon as it is known.",
 )
+@data_options
 @output_options
 def get(
     sources: tuple[str, ...],
     output: Path,
+    data: Data,
     network: Network,
     limits: SeedLimits,
     stall_timeout: float | None,
@@ -96,8 +102,9 @@ def get(
 
     Of a magnet link or an info-hash, peers must tell first what there is.
 
-    Files that are there already are checked, and only what is missing or wrong is downloaded. Ends when everything is
-    complete and verified, or with --seed-ratio or --seed-time when one of them is reached.
+    Files that are there already are checked, unless they are as the last run left them, and only what is missing or
+    wrong is downloaded. Ends when everything is complete and verified, or with --seed-ratio or --seed-time when one of
+    them is reached. When the disk is full or fails meanwhile, it waits and goes on by itself.
     """
     from .follow import Orders, follow
     from .info import info
@@ -113,7 +120,12 @@ def get(
     if save_torrent is not None and len(sources) > 1:
         raise click.UsageError("--save-torrent is for one SOURCE")
     orders = Orders(
-        folder=output, network=network, limits=limits, stall_seconds=stall_timeout, save_torrent=save_torrent
+        folder=output,
+        network=network,
+        limits=limits,
+        data=data,
+        stall_seconds=stall_timeout,
+        save_torrent=save_torrent,
     )
     return run(partial(follow, sources, orders, Voice(as_json=as_json, quiet=quiet)))
 
@@ -121,12 +133,22 @@ def get(
 @commands.command()
 @torrent
 @folder_option("--data", "-d", exists=True, help="Where the files are; the current folder by default.")
+@option("--no-check", is_flag=True, help="Believe what is known of the data from the last run, if it looks untouched.")
 @network_options
 @seed_options
 @option("--superseed", is_flag=True, help="For the first copy there is: send each piece about once.")
+@state_option
 @output_options
 def seed(
-    source: str, data: Path, network: Network, limits: SeedLimits, superseed: bool, as_json: bool, quiet: bool
+    source: str,
+    data: Path,
+    no_check: bool,
+    network: Network,
+    limits: SeedLimits,
+    superseed: bool,
+    state_folder: Path | None,
+    as_json: bool,
+    quiet: bool,
 ) -> Exit:
     """Serve data that is complete.
 
@@ -136,7 +158,8 @@ def seed(
     from .run import run
     from .voice import Voice
 
-    orders = Orders(folder=data, network=network, limits=limits, seed=True, superseed=superseed)
+    kept = Data(trust_record=no_check, state_folder=state_folder or user_state_folder())
+    orders = Orders(folder=data, network=network, limits=limits, data=kept, seed=True, superseed=superseed)
     return run(partial(follow, [source], orders, Voice(as_json=as_json, quiet=quiet)))
 
 

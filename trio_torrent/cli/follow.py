@@ -25,16 +25,18 @@ from trio_torrent import (
     Overflow,
     State,
     Status,
+    StorageError,
     Torrent,
     TorrentError,
     TorrentEvent,
+    Troubled,
     open_client,
 )
 
 from .exits import CommandError, Exit, exit_code
 from .hints import fetch_the_rest, nothing_there
 from .lines import Row, finished
-from .options import STOP_SECONDS, Network, SeedLimits
+from .options import STOP_SECONDS, Data, Network, SeedLimits
 from .source import Kind, kind_of, load, read
 from .voice import Voice
 from .words import duration, plural, size
@@ -54,6 +56,7 @@ class Orders:
     network: Network
     limits: SeedLimits
     seed: bool = False  # the data is said to be there, so it is an error if it is not
+    data: Data = attrs.field(factory=Data)
     superseed: bool = False
     stall_seconds: float | None = None  # give up when nothing has arrived for so long
     save_torrent: Path | None = None  # where to keep the .torrent
@@ -88,6 +91,7 @@ class Follower:
         self._started = 0.0
         self._seeding_since: float | None = None
         self._stall: Stall | None = None
+        self._found: int | None = None  # pieces that were there
         self._saved = False
 
     @property
@@ -114,7 +118,7 @@ class Follower:
             return
         status = self.torrent.status
         self._emit("progress", **_figures(status))
-        if status.state in (State.METADATA, State.DOWNLOADING) and self._has_stalled(status, now):
+        if status.state in (State.METADATA, State.DOWNLOADING, State.WAITING) and self._has_stalled(status, now):
             self._give_up(self._stalled(status))
         elif self._has_seeded_enough(status, now):
             self._voice.say(f"{self.torrent.name}: seeded enough, {size(status.uploaded)} uploaded")
@@ -145,9 +149,20 @@ class Follower:
             return None
         # A seeder connects to peers only when it is known that there is something to give.
         peers = () if self._orders.seed else self._orders.network.peers
-        self.torrent = await client.add(
-            found, save_path=self._orders.folder, peers=peers, download=not self._orders.seed
-        )
+        data = self._orders.data
+        try:
+            self.torrent = await client.add(
+                found,
+                save_path=self._orders.folder,
+                peers=peers,
+                download=not self._orders.seed,
+                select=data.select or None,
+                sequential=data.sequential,
+                trust_record=data.trust_record,
+                overwrite=data.overwrite,
+            )
+        except ValueError as error:
+            raise CommandError(Exit.USAGE, f"{error}; --list shows its files") from error
         self._started = trio.current_time()
         self._emit("added", **_identity(found))
         if isinstance(found, Magnet):
@@ -198,13 +213,24 @@ class Follower:
                 raise CommandError(Exit.UNVERIFIED, f"{torrent.name}: {reason}")
             case Failed(error):
                 raise error
+            case Troubled(error):
+                self._trouble(torrent, error)
             case _:
                 pass  # pieces and peers come and go
 
+    def _trouble(self, torrent: Torrent, error: StorageError) -> None:
+        """What cannot begin should be seen to now. In the midst of it, whoever is away is glad that it goes on."""
+        if not torrent.status.downloaded:
+            raise error
+        self._voice.say(f"{torrent.name}: {error}; trying again")
+
     def _checked(self, torrent: Torrent, have: int, pieces: int) -> None:
         self._emit("checked", have=have, pieces=pieces)
-        if have == pieces:
-            self._voice.say(f"{torrent.name}: all {plural(pieces, 'piece')} are there")
+        first, self._found = self._found is None, have
+        if not first:
+            return
+        if torrent.status.done == torrent.status.total:
+            self._voice.say(f"{torrent.name}: all {plural(have, 'piece')} are there")
             self._complete(torrent, already=True)
             return
         if have and not self._orders.seed:
@@ -238,6 +264,8 @@ class Follower:
         self._emit("stalled", reason=reason)
         name = self.torrent.name if self.torrent is not None else self.source
         waited = duration(self._orders.stall_seconds or 0)
+        if status.state is State.WAITING:
+            return CommandError(Exit.DISK, f"{name}: nothing could be written for {waited}: {reason}")
         return CommandError(Exit.STALLED, f"{name}: nothing has arrived for {waited}: {reason}")
 
     def _give_up(self, error: CommandError | TorrentError) -> None:
@@ -266,7 +294,12 @@ async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt
     followers = [Follower(source, orders, voice) for source in sources]
     # A folder that cannot be is better known now than at the first piece.
     orders.folder.mkdir(parents=True, exist_ok=True)
-    settings = attrs.evolve(orders.network.settings(), superseed=orders.superseed)
+    settings = attrs.evolve(
+        orders.network.settings(),
+        superseed=orders.superseed,
+        allocation=orders.data.allocation,
+        state_folder=orders.data.state_folder,
+    )
     async with open_client(settings) as client:
         if orders.network.port not in (0, client.port):
             voice.say(f"port {orders.network.port} is taken: peers reach us at {client.port}")

@@ -22,6 +22,8 @@ class Row:
     def bar(self) -> tuple[int, int]:
         """How much of how much."""
         status = self.status
+        if status.state is State.ALLOCATING:
+            return status.allocated, status.total
         return (status.done, status.total) if self.in_bytes else (status.checked, status.pieces)
 
     @property
@@ -60,6 +62,12 @@ def activity(status: Status) -> str:
             return status.reason or "waiting for metadata"
         case State.CHECKING:
             return f"checking, {status.checked} of {plural(status.pieces, 'piece')}"
+        case State.ALLOCATING:
+            return f"setting aside {size(status.total)} of disk"
+        case State.PAUSED:
+            return "paused"
+        case State.WAITING:
+            return f"waiting for the disk: {status.reason}"
         case State.DOWNLOADING:
             return status.reason or _downloading(status)
         case State.SEEDING:

@@ -75,6 +75,18 @@ class Network:
 
 
 @attrs.frozen(kw_only=True)
+class Data:
+    """How the data is treated. The names are those of `Client.add` and `Settings`."""
+
+    select: tuple[str, ...] = ()  # nothing is all
+    sequential: bool = False
+    overwrite: bool = False
+    trust_record: bool = True
+    allocation: Literal["sparse", "full"] = "sparse"
+    state_folder: Path | None = None
+
+
+@attrs.frozen(kw_only=True)
 class SeedLimits:
     """When to stop seeding: at the first limit that is reached, or never."""
 
@@ -194,6 +206,36 @@ _seed_options = _all_of(
 )
 
 
+state_option = option(
+    "--state",
+    "state_folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where is kept what is known of the data, so that it need not be checked again; the system's folder for such "
+    "things by default.",
+)
+
+_data_options = _all_of(
+    option(
+        "--select",
+        "-s",
+        multiple=True,
+        metavar="WHICH",
+        help="Only these files: 1,3-5 as --list numbers them, or a pattern such as '*.iso'. Repeatable.",
+    ),
+    option("--sequential", is_flag=True, help="Fetch the first pieces first."),
+    option(
+        "--allocate",
+        "allocation",
+        type=click.Choice(["sparse", "full"]),
+        default="sparse",
+        show_default=True,
+        help="full has the disk set aside all that the files will need before the download begins.",
+    ),
+    option("--force", "overwrite", is_flag=True, help="Write over other files that are in the way."),
+    state_option,
+)
+
 _recipe_options = _all_of(
     option(
         "--tracker",
@@ -283,6 +325,31 @@ def dht_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
         return command(network=Network(interface=interface, port=port, dht_routers=dht_routers), **others)
 
     return _dht_options(collect)
+
+
+def data_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
+    """For downloads. They arrive as one `data`."""
+
+    @wraps(command)
+    def collect(
+        *,
+        select: tuple[str, ...],
+        sequential: bool,
+        allocation: Literal["sparse", "full"],
+        overwrite: bool,
+        state_folder: Path | None,
+        **others: Any,  # noqa: ANN401
+    ) -> Exit:
+        data = Data(
+            select=select,
+            sequential=sequential,
+            allocation=allocation,
+            overwrite=overwrite,
+            state_folder=state_folder or user_state_folder(),
+        )
+        return command(data=data, **others)
+
+    return _data_options(collect)
 
 
 def user_state_folder() -> Path:

@@ -15,6 +15,7 @@ from types import EllipsisType
 import trio
 
 from trio_torrent.address import Address
+from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.asking import Trackers
@@ -30,6 +31,7 @@ from trio_torrent.swarm.lsd import SOURCE, Neighbourhood
 from trio_torrent.swarm.shares import Budget
 
 from .buckets import Buckets
+from .content import Rules
 from .dht import open_dht
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
@@ -85,6 +87,10 @@ class Client:
         save_path: str | os.PathLike[str] = ".",
         peers: Iterable[Address] = (),
         download: bool = True,
+        select: str | Iterable[str | int] | None = None,
+        sequential: bool = False,
+        trust_record: bool = True,
+        overwrite: bool = False,
         limit_down: int | None = None,
         limit_up: int | None = None,
     ) -> Torrent:
@@ -92,12 +98,15 @@ class Client:
 
         By one of the last two, peers must tell first what there is: `Torrent.wait_metadata`. Its files are under
         `save_path`; `peers` are connected to at once. Without `download` it is only served: if its files are not
-        complete it fails with IncompleteError, and nothing is written. The limits are bytes a second for this torrent;
-        None is no limit but the client's. A torrent that is here already is returned as it is and takes the peers,
-        unless it has failed or was stopped: then it is started anew.
+        complete it fails with IncompleteError, and nothing is written. `select` is what to download, as for
+        `Torrent.select`; `sequential` asks for the first pieces first. Without `trust_record`, all data is checked even
+        if a record of the last run says what is good. With `overwrite`, a file of others that is in a file's place is
+        written over. The limits are bytes a second for this torrent; None is no limit but the client's. A torrent that
+        is here already is returned as it is and takes the peers, unless it has failed or was stopped: then it is
+        started anew.
 
         Raises MetainfoError or MagnetError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if
-        its file cannot be read, ValueError for a limit below 1.
+        its file cannot be read, ValueError for a limit below 1 or a selection that means no file.
         """
         found = await load(source, self._shared.http)
         known = self._known(found)
@@ -109,7 +118,15 @@ class Client:
             Path(save_path),
             self._shared,
             peers,
-            download=download,
+            rules=Rules(
+                download=download,
+                trust=trust_record,
+                overwrite=overwrite,
+                allocation=self._shared.settings.allocation,
+            ),
+            select=select,
+            sequential=sequential,
+            forget=self._forget,
             limit_down=limit_down,
             limit_up=limit_up,
             learned=self._name,
@@ -117,6 +134,9 @@ class Client:
         self._torrents.update(dict.fromkeys(found.info_hashes.all_wire, torrent))
         self._nursery.start_soon(torrent.run)
         return torrent
+
+    def _forget(self, torrent: Torrent) -> None:
+        self._torrents = {name: known for name, known in self._torrents.items() if known is not torrent}
 
     def _known(self, found: Metainfo | Magnet) -> Torrent | None:
         return next((self._torrents[name] for name in found.info_hashes.all_wire if name in self._torrents), None)
@@ -167,11 +187,13 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
         open_workers(settings.threads) as workers,
+        open_workers(1) as writers,
         open_web(settings, random) as (http, trackers),
         open_dht(settings, port_of(listeners), workers, boundary) as dht,
         trio.open_nursery() as nursery,
     ):
-        client = _start(nursery, settings, workers, http, trackers, dht, listeners, boundary, random)
+        records = Records(settings.state_folder, writers) if settings.state_folder is not None else None
+        client = _start(nursery, settings, workers, records, http, trackers, dht, listeners, boundary, random)
         try:
             yield client
         finally:
@@ -184,6 +206,7 @@ def _start(
     nursery: trio.Nursery,
     settings: Settings,
     workers: Workers,
+    records: Records | None,
     http: Http,
     trackers: Trackers,
     dht: Dht | None,
@@ -195,6 +218,7 @@ def _start(
     shared = Shared(
         settings=settings,
         workers=workers,
+        records=records,
         http=http,
         trackers=trackers,
         dht=dht,

@@ -6,7 +6,7 @@ from typing import TypeAlias
 
 import attrs
 
-from trio_torrent.errors import TorrentError
+from trio_torrent.errors import StorageError, TorrentError
 
 
 @attrs.frozen
@@ -40,7 +40,7 @@ class FileDone:
 
 @attrs.frozen
 class Completed:
-    """Every piece is verified and written."""
+    """Every piece that is wanted is verified and written; told again when more was wanted meanwhile."""
 
     seconds: float  # since the torrent was added
     downloaded: int  # bytes of blocks that came
@@ -64,6 +64,13 @@ class DialRefused:
 
 
 @attrs.frozen
+class Troubled:
+    """The disk or a file has failed. What is told next is `Checked`, when the torrent goes on; it does so by itself."""
+
+    error: StorageError
+
+
+@attrs.frozen
 class Failed:
     """The torrent has stopped, and why."""
 
@@ -78,5 +85,5 @@ class Overflow:
 
 
 TorrentEvent: TypeAlias = (
-    MetadataDone | Checked | PieceDone | FileDone | Completed | PeerGone | DialRefused | Failed | Overflow
+    MetadataDone | Checked | PieceDone | FileDone | Completed | PeerGone | DialRefused | Troubled | Failed | Overflow
 )

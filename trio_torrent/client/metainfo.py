@@ -16,6 +16,7 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.disk.check import check
 from trio_torrent.disk.create import hash_files
 from trio_torrent.disk.files import Files
+from trio_torrent.disk.parts import Parts
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.errors import MetainfoError, TorrentError
 from trio_torrent.metainfo import torrent
@@ -152,7 +153,8 @@ class Metainfo(torrent.Metainfo):
         """
         self.check_comparable()
         pieces = self.geometry.pieces
-        files = Files(Path(save_path), self.layout)
+        files = Files(Path(save_path), self.layout, parts=Parts(self))
+        files.set_aside(range(len(self.files)))
         try:
             async with _workers(threads) as workers:
                 findings = await check(self, files, workers, lambda done: progress(done, pieces))

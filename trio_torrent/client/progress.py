@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
+
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.files import FileLayout, FileSlice
 from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
@@ -9,42 +11,72 @@ from trio_torrent.metainfo.torrent import Metainfo
 
 
 class Progress:
-    """Counts what is verified. `have` is the scheduler's set; `verified` is told of each piece that joins it."""
+    """Counts what is verified of what is wanted.
 
-    def __init__(self, layout: FileLayout, geometry: Geometry, have: Bitfield) -> None:
+    `have` is the scheduler's set; `verified` is told of each piece that joins it.
+    """
+
+    def __init__(self, layout: FileLayout, geometry: Geometry, have: Bitfield, skipped: Set[int] = frozenset()) -> None:
         self.have = have
         self.geometry = geometry
         self._layout = layout
-        self._lacking = [
-            sum(piece not in have for piece in layout.pieces_of(number, geometry.piece_length))
-            for number in range(len(layout.files))
-        ]
-        self.done = sum(self._bytes(piece) for piece in have)
+        self._lacking = [0] * len(layout.files)  # pieces
+        self.file_done = [0] * len(layout.files)  # bytes
+        for number, file in enumerate(layout.files):
+            own = layout.pieces_of(number, geometry.piece_length)
+            self._lacking[number] = len(own) if not have.count else sum(piece not in have for piece in own)
+            if not self._lacking[number] and not file.padding:
+                self.file_done[number] = file.length
+        self._count_begun()
+        self.want(skipped)
 
     @classmethod
-    def of(cls, metainfo: Metainfo, have: Bitfield) -> Progress:
+    def of(cls, metainfo: Metainfo, have: Bitfield, skipped: Set[int] = frozenset()) -> Progress:
         """Of a torrent."""
-        return cls(metainfo.layout, metainfo.geometry, have)
+        return cls(metainfo.layout, metainfo.geometry, have, skipped)
 
     @classmethod
     def unknown(cls) -> Progress:
         """Of a torrent of which only the name is known."""
         return cls(FileLayout(()), Geometry.contiguous(BLOCK_SIZE, 0), Bitfield(0))
 
-    def verified(self, piece: int) -> list[str]:
-        """A piece has joined `have`: the paths of the files that it completes."""
-        self.done += self._bytes(piece)
-        completed = []
-        for number in dict.fromkeys(part.file for part in self._slices(piece)):
-            self._lacking[number] -= 1
-            file = self._layout.files[number]
-            if not self._lacking[number] and not file.padding:
-                completed.append("/".join(file.path))
-        return completed
+    def _count_begun(self) -> None:
+        """The bytes of files that are there in part."""
+        length = self.geometry.piece_length
+        for number, file in enumerate(self._layout.files):
+            own = self._layout.pieces_of(number, length)
+            if not file.padding and 0 < self._lacking[number] < len(own):
+                self.file_done[number] = sum(self._overlap(number, piece) for piece in own if piece in self.have)
 
-    def _bytes(self, piece: int) -> int:
-        """Bytes of a piece that are in files: padding is nobody's progress."""
-        return sum(part.length for part in self._slices(piece) if not self._layout.files[part.file].padding)
+    def _overlap(self, number: int, piece: int) -> int:
+        file, start = self._layout.files[number], self.geometry.piece_start(piece)
+        return min(file.end, start + self.geometry.piece_length) - max(file.offset, start)
+
+    def want(self, skipped: Set[int]) -> None:
+        """All files but these are wanted."""
+        files = enumerate(self._layout.files)
+        self._wanted = [number for number, file in files if not file.padding and number not in skipped]
+        self._skipped = skipped
+        self.total = sum(self._layout.files[number].length for number in self._wanted)
+        self.done = sum(self.file_done[number] for number in self._wanted)
+
+    @property
+    def complete(self) -> bool:
+        """Every file that is wanted is there."""
+        return not any(self._lacking[number] for number in self._wanted)
+
+    def verified(self, piece: int) -> list[int]:
+        """A piece has joined `have`: the files that it completes."""
+        completed = []
+        for part in self._slices(piece):
+            number, file = part.file, self._layout.files[part.file]
+            self._lacking[number] -= 1
+            if not file.padding:
+                self.file_done[number] += part.length
+                self.done += part.length if number not in self._skipped else 0
+                if not self._lacking[number]:
+                    completed.append(number)
+        return completed
 
     def _slices(self, piece: int) -> list[FileSlice]:
         return self._layout.slices(self.geometry.piece_start(piece), self.geometry.piece_size(piece))

@@ -6,7 +6,7 @@ import ipaddress
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
@@ -108,14 +108,21 @@ class Settings:
     """Whom to ask for the way into the DHT while nobody is known, `HOST:PORT` each; none to wait for peers and torrents
     that name nodes. One on a local network lets the others there be spoken to, too."""
 
-    state_folder: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
-    """Where to remember whom the DHT knows, so that the first peers are found at once; None remembers nothing."""
-
     proxy: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_proxy))
     """http://[USER:PASSWORD@]HOST:PORT or socks5://..., for HTTP trackers and the fetching of .torrent files.
 
     Names are looked up by the proxy. UDP trackers are then not asked at all; peers are connected to as always.
     """
+
+    allocation: Literal["sparse", "full"] = attrs.field(
+        default="sparse", validator=attrs.validators.in_(("sparse", "full"))
+    )
+    """Whether files grow as their pieces come, or the disk sets aside all that they will need before a download begins.
+    Sparse files begin at once; full ones cannot run out of room, and lie together on disks that turn."""
+
+    state_folder: Path | None = attrs.field(default=None, converter=attrs.converters.optional(Path))
+    """Where to remember what was verified, so that it need not be checked again, and whom the DHT knows, so that peers
+    are found at once; None remembers nothing."""
 
     threads: int = attrs.field(factory=default_threads, validator=_positive)
     """For hashing, reading and writing. SHA-1 runs at 1.9 GB/s a thread, so a few of them outrun any disk."""

@@ -16,8 +16,11 @@ class State(enum.Enum):
 
     METADATA = "metadata"  # it is not yet known what there is
     CHECKING = "checking"
+    ALLOCATING = "allocating"  # the disk sets aside what the files will need
     DOWNLOADING = "downloading"
-    SEEDING = "seeding"
+    SEEDING = "seeding"  # all that is wanted is there
+    PAUSED = "paused"
+    WAITING = "waiting"  # the disk has failed, and is tried again every few seconds; `Status.reason` says how
     FAILED = "failed"
     STOPPED = "stopped"
 
@@ -27,8 +30,8 @@ class Status:
     """How a torrent stands, as of one moment. Sizes in bytes, rates in bytes a second."""
 
     state: State
-    done: int  # verified
-    total: int
+    done: int  # verified, of what is wanted
+    total: int  # of what is wanted
     pieces_done: int
     pieces: int
     checked: int  # pieces looked at, while checking
@@ -44,6 +47,9 @@ class Status:
     reason: str | None  # the same in words, with details
     trackers: tuple[TrackerStatus, ...]
     dht: DiscoveryStatus | None = None  # what it does for this torrent; None if it is off, or not for this one
+    allocated: int = 0  # while the disk sets aside what the files will need
+    ever_downloaded: int = 0  # in all sessions that a resume record tells of, and this one
+    ever_uploaded: int = 0
 
 
 def in_words(

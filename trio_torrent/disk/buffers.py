@@ -5,7 +5,9 @@ Buffers are used again: the first touch of fresh memory costs page faults, a thi
 
 from __future__ import annotations
 
-# Free buffers kept for the next piece: a piece or two in each of the threads, and those that fill meanwhile.
+from trio_torrent.swarm.picker import PIECE_BUDGET
+
+# Free buffers that are kept: a piece or two in each of the threads, and those that fill meanwhile.
 MOST_FREE_BYTES = 16 << 20
 
 
@@ -15,6 +17,9 @@ class PieceBuffers:
     def __init__(self, piece_length: int) -> None:
         self._piece_length = piece_length
         self._most_free = max(2, MOST_FREE_BYTES // piece_length)
+        # The scheduler lets no more be in flight and unwritten; with the free ones it is no more, either.
+        self._most = max(2, PIECE_BUDGET // piece_length)
+        self._taken = 0
         self._used: dict[int, memoryview] = {}
         self._free: list[memoryview] = []
 
@@ -28,14 +33,22 @@ class PieceBuffers:
 
     def take(self, piece: int) -> memoryview:
         """The buffer of a piece whose blocks are all there. It is the caller's until `give_back`."""
-        return self._used.pop(piece)
+        buffer = self._used.pop(piece)
+        self._taken += 1
+        return buffer
 
     def discard(self, piece: int) -> None:
         """The piece's buffer, if it has one, is free."""
-        if (buffer := self._used.pop(piece, None)) is not None:
-            self.give_back(buffer)
+        if piece in self._used:
+            self.give_back(self.take(piece))
+
+    def clear(self) -> None:
+        """All buffers are free, but for those that were taken."""
+        for piece in list(self._used):
+            self.discard(piece)
 
     def give_back(self, buffer: memoryview) -> None:
         """The buffer's content is no longer needed."""
-        if len(self._free) < self._most_free:
+        self._taken -= 1
+        if len(self._free) < min(self._most_free, self._most - len(self._used) - self._taken):
             self._free.append(buffer)

@@ -58,7 +58,11 @@ async def check(
 
 
 def _there(files: Files) -> list[bool]:
-    return [file.padding or _size(files, number) > 0 for number, file in enumerate(files.layout.files)]
+    parts = bool(files.parted) and files.parts_path.exists()
+    return [
+        file.padding or (parts if number in files.parted else _size(files, number) > 0)
+        for number, file in enumerate(files.layout.files)
+    ]
 
 
 def _size(files: Files, number: int) -> int:

@@ -1,7 +1,7 @@
 """A torrent's files as one address space.
 
-Any thread may read and write; the lock is held only to find or open a file. Files are opened when they are first
-needed, and the least recently used is closed when too many are open.
+Any thread may read and write. Files that are not wanted are not created: what comes of their bytes with wanted pieces
+is in the part file (`parts`), until they are wanted and it moves to where it belongs.
 """
 
 from __future__ import annotations
@@ -9,82 +9,125 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-import attrs
+from trio_torrent.errors import ChangedError, StorageError
+from trio_torrent.metainfo.files import FileLayout, FileSlice
 
-from trio_torrent.errors import StorageError
-from trio_torrent.metainfo.files import FileLayout
+from .look import Look, look
+from .opened import Opened
+from .parts import Parts
+from .positioned import BINARY, CLOSE_ON_EXEC, read_all, sync, write_all
 
-from .positioned import read_all, write_all
-
-MOST_OPEN = 40  # descriptors for each torrent's files, as libtorrent's `file_pool_size`
-
-_BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
-_CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
-
-
-@attrs.define(eq=False)
-class _Open:
-    descriptor: int
-    writable: bool
-    users: int = 0
-    retired: bool = False  # to be closed by its last user
-
-    def retire(self) -> None:
-        """Close it as soon as nobody uses it."""
-        self.retired = True
-        self.release()
-
-    def release(self) -> None:
-        """Somebody is done with it."""
-        if self.retired and not self.users:
-            os.close(self.descriptor)
+PARTS = -1  # stands for the part file, where a file's number is asked for
 
 
 class Files:
-    """The files of `layout` under `root`, or where `paths` has them. Failures are StorageErrors that name the file."""
+    """The files of `layout` under `root`, or where `paths` has them. Failures are StorageErrors that name the file.
 
-    def __init__(self, root: Path, layout: FileLayout, paths: Sequence[Path] | None = None) -> None:
+    Folders below `root` are made as they are needed, but not `root` itself: where it is missing, a disk may be.
+    """
+
+    def __init__(
+        self, root: Path, layout: FileLayout, paths: Sequence[Path] | None = None, *, parts: Parts | None = None
+    ) -> None:
         self.root = root
         self.layout = layout
-        self._paths = [root.joinpath(*file.path) for file in layout.files] if paths is None else list(paths)
-        self._open: OrderedDict[int, _Open] = OrderedDict()
-        self._lock = threading.Lock()
-        self._closed = False
+        self.parted: set[int] = set()  # files whose bytes are in the part file
+        self.renamed: dict[int, Path] = {}  # files that have other paths than in the torrent
+        self._paths = paths
+        self._parts = parts
+        self._opened = Opened(self._open)
+        self._state = threading.Condition()  # for what follows
+        self._in_parts = 0  # threads that use the part file
+        self._moving = False  # bytes are being moved out of it
+        self._dirty: set[int] = set()  # written since the last `sync`
+        self._sealed: dict[int, Look] = {}
 
     def path(self, file: int) -> Path:
-        """Where a file is."""
-        return self._paths[file]
+        """Where a file is, or `PARTS`."""
+        if file == PARTS:
+            return self.parts_path
+        if self._paths is not None:
+            return self._paths[file]
+        return self.renamed.get(file) or self.root.joinpath(*self.layout.files[file].path)
+
+    @property
+    def parts_path(self) -> Path:
+        """Where the part file is, if there is one."""
+        return self.root / self.parts_name
+
+    @property
+    def parts_name(self) -> str:
+        """What the part file is called; empty if there is none."""
+        return self._parts.name if self._parts is not None else ""
+
+    def relocate(self, root: Path) -> None:
+        """The files are below another folder now."""
+        self.renamed = {file: root / path.relative_to(self.root) for file, path in self.renamed.items()}
+        self.root = root
+
+    def rename(self, file: int, path: Path) -> None:
+        """A file has another path now."""
+        self.renamed[file] = path
+
+    # -- bytes -------------------------------------------------------------------------------------------------------
 
     def write(self, start: int, data: memoryview) -> None:
         """Write at `start` of the address space. What falls on padding is nobody's."""
         at = 0
         for part in self.layout.slices(start, len(data)):
             if not self.layout.files[part.file].padding:
-                with self._using(part.file, writable=True) as descriptor:
-                    write_all(descriptor, data[at : at + part.length], part.offset)
+                with self._place(part, writable=True) as (descriptor, offset):
+                    write_all(descriptor, data[at : at + part.length], offset)
             at += part.length
 
     def read(self, start: int, buffer: memoryview) -> None:
-        """Fill the buffer from `start` of the address space. StorageError if a file is missing or too short."""
+        """Fill the buffer from `start` of the address space. ChangedError if a file is too short."""
         at = 0
         for part in self.layout.slices(start, len(buffer)):
             into = buffer[at : at + part.length]
             if self.layout.files[part.file].padding:
                 into[:] = bytes(part.length)
             else:
-                with self._using(part.file, writable=False) as descriptor:
-                    if not read_all(descriptor, into, part.offset):
-                        raise StorageError(f"{self._paths[part.file]}: shorter than it was")
+                with self._place(part, writable=False) as (descriptor, offset):
+                    if not read_all(descriptor, into, offset):
+                        raise ChangedError(f"{self.path(part.file)}: shorter than it was", file=part.file)
             at += part.length
 
-    def create_empty(self) -> list[str]:
+    @contextmanager
+    def _place(self, part: FileSlice, *, writable: bool) -> Iterator[tuple[int, int]]:
+        """The descriptor and the offset where a slice is."""
+        file, parts = part.file, self._parts
+        with self._state:
+            while self._moving and file in self.parted:
+                self._state.wait()
+            parted = file in self.parted and parts is not None
+            self._in_parts += parted
+            if writable:
+                self._dirty.add(PARTS if parted else file)
+        try:
+            with self._using(PARTS if parted else file, writable=writable) as descriptor:
+                yield descriptor, parts.place(file, part.offset) if parted and parts else part.offset
+        finally:
+            if parted:
+                with self._state:
+                    self._in_parts -= 1
+                    self._state.notify_all()
+
+    def reserve(self, file: int, offset: int, length: int) -> None:
+        """Have the disk set aside what these bytes of a file will need."""
+        with self._using(file, writable=True) as descriptor:
+            os.posix_fallocate(descriptor, offset, length)
+
+    # -- which files there are ---------------------------------------------------------------------------------------
+
+    def create_empty(self, wanted: Iterable[int] | None = None) -> list[str]:
         """Make the files without bytes, which no piece would ever bring; the paths of the new ones, with slashes."""
-        files = enumerate(self.layout.files)
+        numbers = range(len(self.layout.files)) if wanted is None else wanted
+        files = ((number, self.layout.files[number]) for number in numbers)
         empty = [n for n, file in files if not (file.length or file.padding or file.symlink or self._exists(n))]
         for number in empty:
             with self._using(number, writable=True):
@@ -93,72 +136,190 @@ class Files:
 
     def _exists(self, file: int) -> bool:
         try:
-            return self._paths[file].exists()
+            return self.path(file).exists()
         except (OSError, UnicodeEncodeError):
             return False  # opening it will say why
 
+    def set_aside(self, unwanted: Iterable[int]) -> None:
+        """From now on, bytes of these files go to the part file, but for those files that are there anyway."""
+        if self._parts is not None:
+            aside = {number for number in unwanted if self.layout.files[number].length and not self._exists(number)}
+            with self._state:
+                self.parted |= aside
+
+    def bring(self, wanted: Iterable[int]) -> None:
+        """These files are wanted: move what the part file has of them to where it belongs.
+
+        Others who need them wait meanwhile. Whatever interrupts it, nothing is taken from the part file before it is
+        safe in its place; a file that was begun is told from others by its look.
+        """
+        numbers = sorted(self.parted & set(wanted))
+        with self._state:
+            self._moving = True
+            while self._in_parts:
+                self._state.wait()
+        try:
+            if self._parts is not None and self.parts_path.exists():
+                for number in numbers:
+                    self._bring(self._parts, number)
+            self.parted -= set(numbers)
+            if not self.parted:
+                self._remove_parts()
+        finally:
+            with self._state:
+                self._moving = False
+                self._state.notify_all()
+
+    def _bring(self, parts: Parts, file: int) -> None:
+        for offset, length in parts.runs(file):
+            buffer = memoryview(bytearray(length))
+            with self._using(PARTS, writable=False) as descriptor:
+                if not read_all(descriptor, buffer, parts.place(file, offset)):
+                    continue  # nothing has come of these
+            with self._using(file, writable=True) as descriptor:
+                write_all(descriptor, buffer, offset)
+                sync(descriptor)
+            self.suspect([file])
+
+    def _remove_parts(self) -> None:
+        if self._parts is not None:
+            self._opened.drop()
+            with self._state:
+                self._dirty.discard(PARTS)
+            with translated(self.parts_path):
+                self.parts_path.unlink(missing_ok=True)
+
+    # -- what others do to them --------------------------------------------------------------------------------------
+
+    def looks(self) -> dict[int, Look]:
+        """How those files look that are there, `PARTS` included."""
+        numbers = [number for number, file in enumerate(self.layout.files) if not (file.padding or file.symlink)]
+        if self._parts is not None:
+            numbers.append(PARTS)
+        return {number: seen for number in numbers if (seen := look(self._text(number))) is not None}
+
+    def _text(self, file: int) -> str:
+        """The path as text, for when a hundred thousand are needed: making as many Paths takes two seconds."""
+        if file == PARTS or file in self.renamed or self._paths is not None:
+            return str(self.path(file))
+        return os.path.join(self.root, *self.layout.files[file].path)
+
+    def seal(self, file: int, seen: Look | None = None) -> None:
+        """Nothing more will be written to a file, so whoever does so is a stranger. ChangedError if it is gone.
+
+        `seen` is how it looked before its bytes were compared, if that was later than they were written.
+        """
+        if seen is None:
+            with self._using(file, writable=False) as descriptor:
+                seen = self._look(file, descriptor)
+        self._sealed[file] = seen
+
+    def begin(self, there: Iterable[int]) -> None:
+        """A session begins, and finds these files: whatever was open, sealed or unsynced before is looked at anew."""
+        self._opened.drop()
+        self._sealed.clear()
+        with self._state:
+            self._dirty.intersection_update(there)
+
+    def assure(self, start: int, length: int) -> None:
+        """Raise ChangedError if a file that is sealed, and has some of these bytes, is not what it was."""
+        for part in self.layout.slices(start, length):
+            if (sealed := self._sealed.get(part.file)) is not None:
+                with self._using(part.file, writable=False) as descriptor:
+                    seen = Look.of(os.fstat(descriptor))
+                if seen != sealed:
+                    raise ChangedError(f"{self.path(part.file)}: somebody has written to it", file=part.file)
+
+    def changed(self) -> list[int]:
+        """Those files that are sealed and not what they were."""
+        return [number for number, seen in self._sealed.items() if look(self.path(number)) != seen]
+
+    def suspect(self, numbers: Iterable[int]) -> None:
+        """These may have been written a moment ago: the next `sync` is for them, too."""
+        with self._state:
+            self._dirty.update(numbers)
+
+    def sync(self, *, durable: bool) -> dict[int, Look]:
+        """How those files look that were written since the last call; if `durable`, what was written stays.
+
+        Also without power. ChangedError if one of them is gone.
+        """
+        with self._state:
+            dirty, self._dirty = self._dirty, set()
+        found = {}
+        try:
+            for number in sorted(dirty):
+                with self._using(number, writable=False) as descriptor:
+                    if durable:
+                        sync(descriptor)
+                    found[number] = self._look(number, descriptor)
+        except StorageError:
+            with self._state:
+                self._dirty |= dirty
+            raise
+        return found
+
+    def _look(self, file: int, descriptor: int) -> Look:
+        status = os.fstat(descriptor)
+        if not os.path.samestat(status, self.path(file).stat()):
+            raise ChangedError(f"{self.path(file)}: replaced by another file", file=file)
+        return Look.of(status)
+
+    # -- descriptors -------------------------------------------------------------------------------------------------
+
+    def drop(self) -> None:
+        """Close all files until they are needed again."""
+        self._opened.drop()
+
     def close(self) -> None:
         """Close all files, for good; one that a thread is using is closed when that is done."""
-        with self._lock:
-            self._closed = True
-            while self._open:
-                self._open.popitem()[1].retire()
+        self._opened.close()
 
     @contextmanager
     def _using(self, file: int, *, writable: bool) -> Iterator[int]:
-        try:
-            with self._lock:
-                entry = self._find(file, writable=writable)
-                entry.users += 1
-            try:
-                yield entry.descriptor
-            finally:
-                with self._lock:
-                    entry.users -= 1
-                    entry.release()
-        except OSError as error:
-            raise StorageError(f"{self._paths[file]}: {error.strerror or error}") from error
-        except UnicodeEncodeError as error:
-            path = "/".join(self.layout.files[file].path)
-            raise StorageError(f"{path!a}: file names of this locale cannot hold it; set LC_ALL=C.UTF-8") from error
+        with translated(self.path(file), file), self._opened.using(file, writable=writable) as descriptor:
+            yield descriptor
 
-    def _find(self, file: int, *, writable: bool) -> _Open:
-        if self._closed:
-            raise StorageError(f"{self._paths[file]}: the torrent is closed")
-        entry = self._open.get(file)
-        if entry is not None and writable and not entry.writable:
-            self._open.pop(file).retire()
-            entry = None
-        if entry is None:
-            self._make_room()
-            entry = self._open[file] = _Open(self._open_or_make_room(file, writable=writable), writable)
-        self._open.move_to_end(file)
-        return entry
-
-    def _make_room(self) -> None:
-        while len(self._open) >= MOST_OPEN:
-            self._open.popitem(last=False)[1].retire()
-
-    def _open_or_make_room(self, file: int, *, writable: bool) -> int:
-        """When the whole program is out of descriptors, perhaps because of strangers' connections, ours will do."""
-        while True:
-            try:
-                return self._open_file(file, writable=writable)
-            except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
-                    raise
-                self._open.popitem(last=False)[1].retire()
-
-    def _open_file(self, file: int, *, writable: bool) -> int:
-        path = self._paths[file]
+    def _open(self, file: int, writable: bool) -> int:
+        path = self.path(file)
         if not writable:
-            return os.open(path, os.O_RDONLY | _BINARY | _CLOSE_ON_EXEC)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _CLOSE_ON_EXEC, 0o666)
+            return os.open(path, os.O_RDONLY | BINARY | CLOSE_ON_EXEC)
+        self._make_folders(path)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY | CLOSE_ON_EXEC, 0o666)
         try:
-            if os.fstat(descriptor).st_size < self.layout.files[file].length:
+            if file != PARTS and os.fstat(descriptor).st_size < self.layout.files[file].length:
                 os.ftruncate(descriptor, self.layout.files[file].length)
         except OSError:
             os.close(descriptor)
             raise
         return descriptor
+
+    def _make_folders(self, path: Path) -> None:
+        """Those between the root and the file."""
+        missing = []
+        for folder in path.parents:
+            if folder == self.root or folder.exists():
+                break
+            missing.append(folder)
+        for folder in reversed(missing):
+            folder.mkdir(exist_ok=True)
+
+
+@contextmanager
+def translated(path: Path, file: int | None = None) -> Iterator[None]:
+    """What the system says of a path, as a StorageError."""
+    try:
+        yield
+    except OSError as error:
+        number = file if file != PARTS else None
+        if isinstance(error, FileNotFoundError):
+            raise ChangedError(f"{path}: {error.strerror}", number=error.errno, file=number) from error
+        raise StorageError(f"{path}: {error.strerror or error}", number=error.errno, file=number) from error
+    except UnicodeEncodeError as error:
+        raise StorageError(
+            f"{str(path)!a}: file names of this locale cannot hold it; set LC_ALL=C.UTF-8",
+            number=errno.EINVAL,
+            file=file,
+        ) from error
+    except ValueError as error:
+        raise StorageError(f"{path}: the torrent is closed", file=file) from error

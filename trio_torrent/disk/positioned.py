@@ -6,6 +6,9 @@ import errno
 import os
 import threading
 
+BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
+CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+
 if hasattr(os, "pwrite") and hasattr(os, "preadv"):
 
     def write_some(descriptor: int, data: memoryview, offset: int) -> int:
@@ -53,3 +56,11 @@ def read_all(descriptor: int, buffer: memoryview, offset: int) -> bool:
         buffer = buffer[count:]
         offset += count
     return True
+
+
+def sync(descriptor: int) -> None:
+    """Return when what was written would survive a power cut."""
+    if hasattr(os, "fdatasync"):
+        os.fdatasync(descriptor)
+    else:  # macOS and Windows
+        os.fsync(descriptor)

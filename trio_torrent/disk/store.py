@@ -8,6 +8,7 @@ from hashlib import sha1, sha256
 
 import attrs
 import outcome
+import trio
 
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 from trio_torrent.metainfo.torrent import Metainfo
@@ -38,6 +39,9 @@ class Store:
         self._metainfo = metainfo
         self.hashes = HashReader(metainfo, files)
         self._buffers = PieceBuffers(metainfo.geometry.piece_length)
+        self._verifying = 0
+        self._idle = trio.Event()
+        self._idle.set()
 
     def complete(self, metainfo: Metainfo) -> None:
         """The same torrent, with piece layers that it lacked."""
@@ -64,12 +68,22 @@ class Store:
         The outcome is an error only for a StorageError: the piece was right, and could not be written.
         """
         buffer = self._buffers.take(piece)
+        self._verifying += 1
+        self._idle = trio.Event() if self._verifying == 1 else self._idle
 
         def finished(result: outcome.Outcome[Verdict]) -> None:
             self._buffers.give_back(buffer)
+            self._verifying -= 1
+            if not self._verifying:
+                self._idle.set()
             done(result)
 
         self.workers.submit(partial(self._verify, piece, buffer, digests), finished)
+
+    async def settle(self) -> None:
+        """Return when nothing is being written any more. What came of pieces that are not whole is forgotten."""
+        self._buffers.clear()
+        await self._idle.wait()
 
     def _verify(self, piece: int, buffer: memoryview, digests: bool) -> Verdict:
         geometry = self._metainfo.geometry
@@ -90,8 +104,11 @@ class Store:
     # -- out ---------------------------------------------------------------------------------------------------------
 
     def read_blocks(self, requests: Sequence[Request]) -> bytearray:
-        """The `piece` messages that answer these requests, end to end, ready to be sent. For any thread."""
-        message = bytearray(sum(PIECE_HEADER + request.length for request in requests))
+        """The `piece` messages that answer these requests, end to end, ready to be sent. For any thread.
+
+        StorageError if a file cannot be read; ChangedError if one that was complete is not what it was.
+        """
+        message = bytearray(sum([PIECE_HEADER + request.length for request in requests]))
         view, at = memoryview(message), 0
         for request in requests:
             message[at : at + PIECE_HEADER] = piece_header(request.piece, request.offset, request.length)
@@ -99,7 +116,21 @@ class Store:
             start = self._metainfo.geometry.piece_start(request.piece) + request.offset
             self.files.read(start, view[at : at + request.length])
             at += request.length
+        for start, length in self._runs(requests):
+            self.files.assure(start, length)  # afterwards: so nothing leaves that was overwritten before it was read
         return message
+
+    def _runs(self, requests: Sequence[Request]) -> list[tuple[int, int]]:
+        """Where in the address space they are, those that follow one another together; and how long that is."""
+        runs: list[tuple[int, int]] = []
+        start = end = -1
+        for request in requests:
+            at = self._metainfo.geometry.piece_start(request.piece) + request.offset
+            if at != end:
+                runs.append((start, end - start))
+                start = at
+            end = at + request.length
+        return [*runs[1:], (start, end - start)] if requests else []
 
     def close(self) -> None:
         """Close the files, when all jobs are done."""

@@ -1,0 +1,342 @@
+"""A torrent's data, from the first look at what is there to the last record of it.
+
+A torrent lives in sessions: between two of them its peers are gone and nobody reads or writes. Each begins with finding
+out which pieces are there (`find`): by the record of the last run, or by what is remembered from the session before;
+what has changed since is compared with the torrent again. Then the disk is prepared for what is to come (`prepare`).
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+import attrs
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.bitfield import Bitfield
+from trio_torrent.disk.check import check
+from trio_torrent.disk.files import PARTS, Files, translated
+from trio_torrent.disk.look import Look
+from trio_torrent.disk.moving import remove
+from trio_torrent.disk.parts import Parts
+from trio_torrent.disk.record import Record
+from trio_torrent.disk.records import Records
+from trio_torrent.disk.space import check_room, lacking, steps
+from trio_torrent.disk.store import Store
+from trio_torrent.disk.trust import HEARTBEAT_SECONDS, Trust
+from trio_torrent.disk.workers import Workers
+from trio_torrent.errors import StorageError
+
+from .metainfo import Metainfo
+from .selection import Selection
+
+logger = logging.getLogger("trio_torrent")
+
+# From one record to the next. A kill costs at most 5 s of pieces, if the disk takes a record within 2.5 s: those since
+# the last record but one, if it comes just before the last is on the disk.
+SAVE_SECONDS = 2.0
+
+# For a disk to take what is being written; one that is stuck is left alone.
+SETTLE_SECONDS = 10.0
+
+Allocation = Literal["sparse", "full"]
+
+
+@attrs.frozen(kw_only=True)
+class Rules:
+    """How a torrent's data is treated."""
+
+    download: bool = True  # without it, nothing is written
+    trust: bool = True  # the record of the last run
+    overwrite: bool = False  # what is in a file's place and nothing of the torrent
+    allocation: Allocation = "sparse"
+
+
+@attrs.frozen
+class Tally:
+    """What a record has besides the data."""
+
+    peers: tuple[Address, ...]
+    downloaded: int
+    uploaded: int
+
+
+class Content:
+    """One torrent's data. `have` is what is verified and in the files, whoever knows of it."""
+
+    def __init__(self, metainfo: Metainfo, root: Path, workers: Workers, records: Records | None, rules: Rules) -> None:
+        self.files = Files(root, metainfo.layout, parts=Parts(metainfo))
+        self.store = Store(metainfo, self.files, workers)
+        self.have = Bitfield(metainfo.geometry.pieces)
+        self.allocated = 0  # bytes, while the disk sets them aside
+        self._metainfo = metainfo
+        self._workers = workers
+        self._records = records
+        self._rules = rules
+        self.last_run = Tally((), 0, 0)
+        self._trust = rules.trust
+        self._known = False  # `have` says what is in the files
+        self._doubts: set[int] = set()  # files
+        self._looks: dict[int, Look] = {}  # when the last record was saved
+        self._changed = trio.Event()  # since then
+        self._complained = False
+        self.keeps = True  # a record, at the end
+
+    # -- what there is -----------------------------------------------------------------------------------------------
+
+    def complete(self, metainfo: Metainfo) -> None:
+        """The same torrent, with piece layers that it lacked."""
+        self._metainfo = metainfo
+        self.store.complete(metainfo)
+
+    async def find(self, selection: Selection, tell: Callable[[int], None]) -> None:
+        """Find out which pieces are there; `tell` is told how many were looked at.
+
+        StorageError if that cannot be said, or if the data of others is in the way.
+        """
+        first, record = not self._known, None
+        with trio.CancelScope(shield=True):  # it is short, and a job that was left behind would disturb the next
+            if first and (record := await self._workers.run(self._load)) is not None:
+                self.last_run = Tally(record.peers, record.downloaded, record.uploaded)
+            doubtful, looks = await self._workers.run(partial(self._remember, record, selection))
+        if doubtful.count:
+            for piece in (await check(self._metainfo, self.files, self._workers, tell, only=doubtful)).good:
+                self.have.add(piece)
+        ours = record is not None and record.root == self._root  # whatever is there, we have been here before
+        if first and self._rules.download and not self._rules.overwrite and not ours:
+            self._check_foreign(looks, selection)
+        with trio.CancelScope(shield=True):
+            await self._workers.run(partial(self._seal, looks, doubtful))
+        self._known = True
+
+    def _load(self) -> Record | None:
+        if self._records is None:
+            return None
+        record = self._records.load(self._info_hash, self.have.size)
+        for number, file in enumerate(self._metainfo.files):
+            path = record.renamed.get("/".join(file.path)) if record is not None else None
+            if path is not None and is_safe(path):
+                self.files.rename(number, self.files.root / path)
+        return record
+
+    def _remember(self, record: Record | None, selection: Selection) -> tuple[Bitfield, dict[int, Look]]:
+        """The pieces that are doubtful, and how the files look. `have` is set to the others that are there."""
+        self._check_root()
+        looks = self.files.looks()
+        if self._known:
+            doubtful = self._reconsider(looks)
+        elif record is None or not self._trust:
+            doubtful = Bitfield.full(self.have.size)
+        else:
+            trust = Trust(record, self._metainfo.layout, self._metainfo.geometry.piece_length)
+            trust.look(self._names, looks, parts=PARTS)
+            self.have, doubtful = trust.have, trust.doubtful
+        if PARTS in looks:
+            self.files.set_aside(range(len(self._metainfo.files)))
+            if self._rules.download:
+                self.files.bring(selection.wanted)
+                looks = self.files.looks()
+        self.files.set_aside(selection.skipped)
+        return doubtful, looks
+
+    def _check_root(self) -> None:
+        """The save path is made once. Where it has gone later, a disk has, and another is not to be filled instead."""
+        root = self.files.root
+        with translated(root):
+            if self._rules.download and not self._known:
+                root.mkdir(parents=True, exist_ok=True)
+        if self._known and not root.is_dir():
+            raise StorageError(f"{root}: is gone", number=errno.ENOENT)
+
+    def _reconsider(self, looks: dict[int, Look]) -> Bitfield:
+        """After a session: what others have changed, or the disk has failed to read or write."""
+        doubtful = Bitfield(self.have.size)
+        doubts = self._doubts | set(self.files.changed())
+        for number, file in enumerate(self._metainfo.files):
+            if number not in self.files.parted and file.length and not file.padding:
+                seen = looks.get(number)
+                if number in doubts or seen is None or seen.size < file.length:
+                    for piece in self._metainfo.layout.pieces_of(number, self._metainfo.geometry.piece_length):
+                        if self.have.discard(piece) or number in doubts:
+                            doubtful.add(piece)
+        self._doubts.clear()
+        return doubtful
+
+    def _check_foreign(self, looks: dict[int, Look], selection: Selection) -> None:
+        """StorageError if a file would be written over that is neither of the torrent's size nor has a piece of it."""
+        length = self._metainfo.geometry.piece_length
+        for number in selection.wanted:
+            file, seen, path = self._metainfo.files[number], looks.get(number), self.files.path(number)
+            if seen is not None and path.is_dir():
+                raise StorageError(f"{path}: {os.strerror(errno.EISDIR)}", number=errno.EISDIR, file=number)
+            if seen is None or seen.size in (0, file.length):
+                continue
+            if not any(piece in self.have for piece in self._metainfo.layout.pieces_of(number, length)):
+                raise StorageError(
+                    f"{path}: another file is there; move it away, or overwrite it with --force",
+                    number=errno.EEXIST,
+                    file=number,
+                )
+
+    def _seal(self, looks: dict[int, Look], checked: Bitfield) -> None:
+        """Remember how complete files looked before they were read, and that all may have been written just now."""
+        self.files.begin(looks)
+        length = self._metainfo.geometry.piece_length
+        self._looks = looks
+        for number, seen in looks.items():
+            if number != PARTS:
+                own = self._metainfo.layout.pieces_of(number, length)
+                if any(piece in checked for piece in own):
+                    self.files.suspect([number])
+                if own and all(piece in self.have for piece in own):
+                    self.files.seal(number, seen)
+
+    async def verify(self, selection: Selection, tell: Callable[[int], None]) -> None:
+        """Compare everything again. Cancelled, what was known before is still known."""
+        before = Bitfield.from_bytes(bytes(self.have), self.have.size)
+        self._doubts.update(range(len(self._metainfo.files)))
+        self._trust = False
+        try:
+            await self.find(selection, tell)
+        except BaseException:
+            self.have = before
+            raise
+
+    async def change(self, change: Callable[[Callable[[], object]], None], tally: Tally) -> None:
+        """Do something to the files that takes them elsewhere, and note it. It is told how to see if it is to stop."""
+        await trio.to_thread.run_sync(change, trio.from_thread.check_cancelled)
+        await self.save(tally, running=False)
+
+    # -- what is to come ---------------------------------------------------------------------------------------------
+
+    async def prepare(self, selection: Selection) -> list[str]:
+        """Make room for what is wanted. The paths of new files, with slashes: those that have no bytes."""
+        files = self.files
+        lacks = await self._workers.run(lambda: lacking(files, self._begun(selection)))
+        await self._workers.run(partial(check_room, files, lacks))
+        if self._rules.allocation == "full":
+            self.allocated = 0
+            for number in lacks:
+                for start, length in steps(self._metainfo.files[number].length):
+                    await self._workers.run(partial(files.reserve, number, start, length))
+                    self.allocated += length
+        return await self._workers.run(partial(files.create_empty, selection.wanted))
+
+    def _begun(self, selection: Selection) -> list[int]:
+        """The wanted files that something is to be written to."""
+        layout, length = self._metainfo.layout, self._metainfo.geometry.piece_length
+        return [n for n in selection.wanted if any(p not in self.have for p in layout.pieces_of(n, length))]
+
+    async def want(self, selection: Selection) -> list[str]:
+        """Some files are wanted now that were not: bring what there is of them to its place. As `prepare`."""
+        await self._workers.run(partial(self.files.bring, selection.wanted))
+        await self._workers.run(partial(self.files.set_aside, selection.skipped))
+        return await self.prepare(selection)
+
+    def wrote(self, piece: int) -> None:
+        """A piece is verified and in its files."""
+        self.have.add(piece)
+        self._changed.set()
+
+    def doubt(self, error: StorageError) -> None:
+        """What the error is about will have to be compared again."""
+        if error.file is not None:
+            self._doubts.add(error.file)
+
+    # -- what is kept ------------------------------------------------------------------------------------------------
+
+    async def keep(self, tally: Callable[[], Tally], complete: Callable[[], bool]) -> None:
+        """Save a record whenever there is something new, until cancelled. The first one was saved before."""
+        told, saved_at = tally(), trio.current_time()
+        while True:
+            with trio.move_on_after(HEARTBEAT_SECONDS):
+                await self._changed.wait()
+                await trio.sleep_until(saved_at + SAVE_SECONDS)
+            saved_at = trio.current_time()
+            if self._changed.is_set() or not complete() or tally() != told:
+                self._changed, told = trio.Event(), tally()
+                await self.save(told, running=not complete())
+
+    async def save(self, tally: Tally, *, running: bool) -> None:
+        """Save what is known now, after the data. StorageError if the data cannot be."""
+        if self._records is None:
+            await self._workers.run(partial(self.files.sync, durable=False))
+        elif self._known:
+            have = Bitfield.from_bytes(bytes(self.have), self.have.size)
+            await self._records.workers.run(partial(self._save, self._records, have, tally, running))
+
+    def _save(self, records: Records, have: Bitfield, tally: Tally, running: bool) -> None:
+        self._looks.update(self.files.sync(durable=True))
+        names = self._names
+        record = Record(
+            root=self._root,
+            have=have,
+            files={names[number]: seen for number, seen in self._looks.items()},
+            saved=time.time_ns(),
+            running=running,
+            renamed=self._renamed,
+            peers=tally.peers,
+            downloaded=tally.downloaded,
+            uploaded=tally.uploaded,
+        )
+        try:
+            records.save(self._info_hash, record)
+            self._complained = False
+        except OSError as error:  # the download is worth more than the record of it
+            if not self._complained:
+                logger.warning("%s: no record can be kept: %s", self._metainfo.name, error)
+            self._complained = True
+
+    async def settle(self) -> None:
+        """A session is over: return when nothing is being written, or the disk is stuck."""
+        with trio.move_on_after(SETTLE_SECONDS, shield=True):
+            await self.store.settle()
+
+    async def close(self, tally: Tally) -> None:
+        """Save the last record, and close the files."""
+        with trio.move_on_after(SETTLE_SECONDS, shield=True), suppress(StorageError):
+            if self.keeps:
+                await self.save(tally, running=False)
+        self.files.close()
+
+    async def forget(self, *, delete_files: bool) -> None:
+        """Remove the record, and the files if they are not to stay. StorageError if that cannot be."""
+        if self._records is not None:
+            await self._records.workers.run(partial(self._records.forget, self._info_hash))
+        if delete_files:
+            await trio.to_thread.run_sync(remove, self.files)
+
+    @property
+    def _root(self) -> str:
+        return str(self.files.root.absolute())
+
+    @property
+    def _info_hash(self) -> bytes:
+        return self._metainfo.info_hashes.wire
+
+    @property
+    def _names(self) -> dict[int, str]:
+        """What the record calls files: their paths in the torrent, which no renaming changes."""
+        names = {number: "/".join(file.path) for number, file in enumerate(self._metainfo.files)}
+        return {**names, PARTS: self.files.parts_name}
+
+    @property
+    def _renamed(self) -> dict[str, str]:
+        files, paths = self._metainfo.files, self.files
+        return {
+            "/".join(files[number].path): paths.path(number).relative_to(paths.root).as_posix()
+            for number in paths.renamed
+        }
+
+
+def is_safe(path: str) -> bool:
+    """Whether a path from a record stays below the save path."""
+    return not Path(path).is_absolute() and ".." not in Path(path).parts and "\0" not in path

@@ -1,0 +1,74 @@
+"""The folder where records are kept: each is replaced whole or not at all, and the one before it stays beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from .files import translated
+from .positioned import BINARY, CLOSE_ON_EXEC, write_all
+from .record import Record
+from .workers import Workers
+
+# Bytes of a record that are read: one of a torrent with a hundred thousand files in deep folders has a fifth of it.
+MAX_SIZE = 128 << 20
+
+SUFFIX = ".resume"
+BEFORE = ".resume.before"  # the generation before the last
+
+
+class Records:
+    """By info-hash. `workers` are for those who save: a disk that is slow to sync must not hold up others' reads."""
+
+    def __init__(self, folder: Path, workers: Workers) -> None:
+        self.workers = workers
+        self._folder = folder
+
+    def load(self, info_hash: bytes, pieces: int) -> Record | None:
+        """The newest that can be read; None if there is none."""
+        for suffix in (SUFFIX, BEFORE):
+            with suppress(OSError, ValueError), self._path(info_hash, suffix).open("rb") as file:
+                return Record.from_bytes(file.read(MAX_SIZE + 1), pieces)
+        return None
+
+    def save(self, info_hash: bytes, record: Record) -> None:
+        """Replace the torrent's record, for good: also without power. OSError if it cannot be."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(info_hash, SUFFIX)
+        fresh = path.with_suffix(".new")
+        self._write(fresh, record.to_bytes())
+        with suppress(FileNotFoundError):
+            path.replace(self._path(info_hash, BEFORE))
+        fresh.replace(path)
+        self._sync_folder()
+
+    def forget(self, info_hash: bytes) -> None:
+        """Remove what there is of a torrent. StorageError if that cannot be."""
+        for suffix in (SUFFIX, BEFORE):
+            path = self._path(info_hash, suffix)
+            with translated(path):
+                path.unlink(missing_ok=True)
+
+    def _path(self, info_hash: bytes, suffix: str) -> Path:
+        return self._folder / (info_hash.hex() + suffix)
+
+    def _write(self, path: Path, data: bytes) -> None:
+        with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY) as descriptor:
+            write_all(descriptor, memoryview(data), 0)
+            os.fsync(descriptor)
+
+    def _sync_folder(self) -> None:
+        if hasattr(os, "O_DIRECTORY"):  # Windows has no such thing
+            with _opened(self._folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+                os.fsync(descriptor)
+
+
+@contextmanager
+def _opened(path: Path, flags: int) -> Iterator[int]:
+    descriptor = os.open(path, flags | CLOSE_ON_EXEC, 0o666)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
