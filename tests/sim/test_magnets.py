@@ -368,3 +368,18 @@ async def test_we_give_the_info_dictionary(tmp_path: Path, autojump_clock: trio.
         assert sum(isinstance(answer, MetadataReject) for answer in answers) == pieces
         assert node.boundary.unexpected == 0
         nursery.cancel_scope.cancel()
+
+
+async def test_the_info_dictionary_of_a_private_torrent_is_not_given(
+    tmp_path: Path, autojump_clock: trio.testing.MockClock
+):
+    private = with_more(METAINFO, {b"private": 1})
+    write(tmp_path / "seed", {"payload.bin": PAYLOAD})
+    async with trio.open_nursery() as nursery:
+        network = Network(nursery)
+        seed = join(network, nursery, Host(address(0)), private, tmp_path / "seed")
+        await seed.torrent.wait_complete()
+        node = join(network, nursery, Host(US), private.magnet, tmp_path / "leech", peers=[address(0)])
+        await trio.sleep(30)
+        assert node.torrent.status.stall is Stall.NO_METADATA
+        nursery.cancel_scope.cancel()

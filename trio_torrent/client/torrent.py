@@ -639,7 +639,7 @@ class Torrent:
             trees=self._trees,
             layers=metainfo.piece_layers,
             hold=self._hold,
-            info=metainfo.info_bytes,
+            info=b"" if metainfo.private else metainfo.info_bytes,  # as with others: who may have it has the .torrent
             pex=settings.pex and not metainfo.private,
             heard_of=bequest.heard_of if bequest is not None else None,
         )

@@ -7,4 +7,8 @@ serve), and `bans` (who lied). `contacts` has to do with who is there at all: `c
 `pool` of addresses, by `priority`) and `admission` (who may come in, and who goes for it). `shares` is what all
 torrents of a client have in common. `hashing` is v2's own: `layers` that a torrent lacks and `blame` for wrong pieces
 are `questions` to peers.
+
+A torrent that begins as a link has a `gathering` first, which hears the same events: it gets the info dictionary by
+`metadata`, keeps what peers say meanwhile (`hearsay`), and leaves all to the scheduler. `extensions` is the extension
+protocol's part of both, with `metadata_serving` and `pex`. `lsd` is about the local network, for all torrents at once.
 """

@@ -288,15 +288,15 @@ class Gathering:
         events: list[Event] = []
         for guest in list(self._guests.values()):
             try:
-                events += self._inheritance(guest, pieces)
+                events += self._inheritance(guest, pieces, private=private)
             except ProtocolError as error:
                 self._drop(guest.peer.id, str(error), now)
         drops = tuple([command for command in self._commands if isinstance(command, Drop)])
         return Bequest(self._heard_of.hand_on(self._peers.values()), tuple(events), drops)
 
-    def _inheritance(self, guest: _Guest, pieces: int) -> list[Event]:
+    def _inheritance(self, guest: _Guest, pieces: int, *, private: bool) -> list[Event]:
         """One peer's coming, and all that it has said."""
-        if not guest.peer.incoming and self._heard_of.candidates.is_disowned(guest.peer.address):
+        if private and not guest.peer.incoming and self._heard_of.candidates.is_disowned(guest.peer.address):
             raise ProtocolError("the torrent is private, and no tracker named this peer")
         said = guest.hearsay.messages(pieces)
         if guest.handshake is not None:
