@@ -26,8 +26,9 @@ PARTS = {"a": random_bytes(5_000_000), "empty": b"", "b": random_bytes(100), "c"
 
 METAINFO = multi(PARTS, piece_length=PIECE)
 
-# A piece is in the record 2 s after it was verified, and the record on the disk soon after.
-MOST_LOST = 5.0 * RATE
+# A piece is in the record 2 s after it was verified, and the record on the disk soon after: 5 s at the most. On a
+# machine that does a lot besides, a second is longer.
+MOST_LOST = 8.0 * RATE
 
 pytestmark = pytest.mark.slow
 
