@@ -268,9 +268,17 @@ async def test_a_link_to_a_hybrid_leads_to_both_of_its_names(tmp_path, autojump_
     assert {asked.name for asked in dht.asked[1:]} == set(metainfo.info_hashes.all_wire)
 
 
+class Indiscreet(Metainfo):
+    """A private torrent whose owner tells everybody what there is, as ours would not."""
+
+    @property
+    def private(self) -> bool:
+        return False
+
+
 async def test_a_link_that_leads_to_a_private_torrent(tmp_path, autojump_clock: trio.testing.MockClock):
     """The DHT is not asked again, nor believed in what it says yet, and whom it has named is dialled no more."""
-    metainfo = Metainfo.from_bytes(make_torrent("x", {(): PAYLOAD}, "1", private=True))
+    metainfo = Indiscreet.from_bytes(make_torrent("x", {(): PAYLOAD}, "1", private=True))
     dht = known_dht(batches=((ONE,), *((TWO,) for _ in range(100))), pause=0.5)
     async with torrent(tmp_path, dht, metainfo.magnet, seed=metainfo) as (node, network):
         with trio.fail_after(5):

@@ -97,7 +97,7 @@ async def seeding(theirs: Theirs) -> None:
     """It has checked its files: before that it turns everybody away."""
 
     async def checked() -> bool:
-        return theirs.handle.status().is_seeding
+        return bool(theirs.handle.status().is_seeding)
 
     await until(checked, "libtorrent has checked its files")
 
