@@ -29,6 +29,7 @@ from trio_torrent.errors import PeerError, TrackerError
 from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.lane import Lane, OpenLane
 from trio_torrent.net.listen import Reception, Welcome
 from trio_torrent.net.places import Places
 from trio_torrent.net.reach import Family, Local
@@ -201,6 +202,11 @@ class NoTracker:
         raise TrackerError("there is no tracker here")
 
 
+def no_web() -> Lane:
+    """For torrents without web seeds."""
+    raise AssertionError("there is no web here")
+
+
 @attrs.frozen(eq=False)
 class Node:
     """A torrent of ours on a host of the network."""
@@ -220,6 +226,7 @@ def join(
     peers: list[Address] | None = None,
     settings: Settings | None = None,
     seed: int = 0,
+    open_lane: OpenLane = no_web,
     places: Places | None = None,
     dht: Finder | None = None,
     **options: Any,
@@ -235,6 +242,7 @@ def join(
         settings=settings,
         workers=InlineWorkers(),
         http=NoTracker(),
+        open_lane=open_lane,
         trackers=Trackers(NoTracker(), None, [None]),
         connect=network.connect_from(host),
         peer_id=b"-TT0100-" + random.randbytes(12),

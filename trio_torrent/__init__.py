@@ -14,7 +14,8 @@ I/O, time and randomness passed in) and tasks (they move bytes and carry out dec
 
 A block's way: `net.peer` receives into the buffers that `wire.connection` hands out, sends the messages to the inbox of
 `client.torrent`, whose heart asks `swarm.scheduler` what to do and lets `client.perform` do it; `disk.store` verifies
-and writes whole pieces in threads, and its verdict comes back through the same inbox.
+and writes whole pieces in threads, and its verdict comes back through the same inbox. A web seed
+(`net.webseed`) is one more peer.
 
 The names below are the public ones; all else may change. They are imported when first used, so that a command line
 that only prints its help does not wait for an HTTP client to load.
@@ -71,6 +72,7 @@ if TYPE_CHECKING:
     from .net.dht import Dht, Finding
     from .net.tracker_server import TrackerServer, serve_tracker
     from .swarm.stall import Stall
+    from .swarm.webseeds import WebSeedState, WebSeedStatus
     from .tracker.status import TrackerStatus
 
 _HOMES = {
@@ -117,6 +119,7 @@ _HOMES = {
     "net.dht": ("Dht", "Finding"),
     "net.tracker_server": ("TrackerServer", "serve_tracker"),
     "swarm.stall": ("Stall",),
+    "swarm.webseeds": ("WebSeedState", "WebSeedStatus"),
     "tracker.status": ("TrackerStatus",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
@@ -171,6 +174,8 @@ __all__ = [
     "TrackerStatus",
     "Troubled",
     "Verified",
+    "WebSeedState",
+    "WebSeedStatus",
     "__version__",
     "open_client",
     "probe",

@@ -18,12 +18,17 @@ MOST_REMEMBERED = 4096  # hosts, so that reading the same ones again costs nothi
 
 @attrs.frozen(order=True)
 class Address:
-    """A host (an IP address in its canonical spelling, or a name) and a TCP or UDP port."""
+    """A host (an IP address in its canonical spelling, or a name) and a TCP or UDP port.
+
+    A web seed is among its peers by its URL, with port 0, which no peer has.
+    """
 
     host: str
     port: int
 
     def __str__(self) -> str:
+        if not self.port:
+            return self.host
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     @classmethod

@@ -28,6 +28,7 @@ FIRST_PORT, LAST_PORT = 20000, 32768
 # By client: what to look for, and the Debian package that has it. What is not here is a package of Python.
 PROGRAMS = {
     "aria2": ("aria2c", "aria2"),
+    "nginx": ("nginx", "nginx-light"),
     "opentracker": ("opentracker", "opentracker"),
     "qbittorrent": ("qbittorrent-nox", "qbittorrent-nox"),
     "rtorrent": ("rtorrent", "rtorrent"),

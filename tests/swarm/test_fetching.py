@@ -509,7 +509,7 @@ def test_what_a_peer_suggests_is_begun_first():
 def test_a_peer_that_is_good_at_runs_goes_on_where_it_was():
     swarm = make_swarm()
     peer = swarm.join(make_peer(), ALL)
-    peer.gives_runs = True
+    peer.web = True
     peer.queue = 4
     swarm.fetching.picker.sequential = True
     swarm.unchoke(peer)

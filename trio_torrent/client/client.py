@@ -220,6 +220,7 @@ def _start(
         workers=workers,
         records=records,
         http=http,
+        open_lane=http.lane,
         trackers=trackers,
         dht=dht,
         connect=partial(dial, interface=settings.interface),

@@ -26,6 +26,7 @@ from trio_torrent.net.handshaking import HANDSHAKE_SECONDS, LeftError, shake_han
 from trio_torrent.net.peer import PeerConnection
 from trio_torrent.net.places import Share
 from trio_torrent.net.throttle import Throttle
+from trio_torrent.net.webseed import WebSeedConnection
 from trio_torrent.swarm.candidates import LOOK_SECONDS
 from trio_torrent.swarm.commands import (
     AddNode,
@@ -98,7 +99,7 @@ class Performer:
         self._boundary = boundary
         self._reports = reports
         self._leaves = trio.Lock()  # one such job at a time; those who wait for it are served in turn
-        self._connections: dict[PeerId, PeerConnection] = {}
+        self._connections: dict[PeerId, PeerConnection | WebSeedConnection] = {}
         self._scratch = bytearray(SCRATCH)  # for all connections: what is in it is read before anyone else runs
         self._name(info_hashes)
 
@@ -162,8 +163,8 @@ class Performer:
                 connection.serve_metadata(number, data)
             case Withdraw(_, requests, tell):
                 connection.withdraw(requests, tell=tell)
-            case Drop(_, reason):
-                connection.drop(reason)
+            case Drop(_, reason, for_good):
+                connection.drop(reason, for_good=for_good)
 
     # -- connections -------------------------------------------------------------------------------------------------
 
@@ -255,6 +256,18 @@ class Performer:
         finally:
             del self._connections[joined.peer]
             self._reports.gone(joined.address, connection.reason)
+
+    async def host(self, address: Address, make: Callable[[PeerId], WebSeedConnection]) -> WebSeedConnection:
+        """A web seed joins; returns it when it has left."""
+        peer = PeerId(next(_numbers))
+        self._connections[peer] = connection = make(peer)
+        try:
+            await self._inbox.send(Joined(peer, address, b"", fast=False, incoming=False, web=True))
+            await connection.run(self._inbox)
+        finally:
+            del self._connections[peer]
+            self._reports.gone(address, connection.reason)
+        return connection
 
     async def _read_blocks(self, requests: Sequence[Request]) -> bytearray:
         try:

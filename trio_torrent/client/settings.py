@@ -90,6 +90,9 @@ class Settings:
     trackers: bool = True
     """Announce to the torrent's trackers."""
 
+    web_seeds: bool = True
+    """Download from the torrent's web servers, too (BEP 17, BEP 19)."""
+
     lsd: bool = True
     """Look for peers in the local network, and be found there (BEP 14). Never for private torrents, and not on the
     loopback interface."""
@@ -109,7 +112,7 @@ class Settings:
     that name nodes. One on a local network lets the others there be spoken to, too."""
 
     proxy: str | None = attrs.field(default=None, validator=attrs.validators.optional(_is_proxy))
-    """http://[USER:PASSWORD@]HOST:PORT or socks5://..., for HTTP trackers and the fetching of .torrent files.
+    """http://[USER:PASSWORD@]HOST:PORT or socks5://..., for HTTP trackers, web seeds and fetching .torrent files.
 
     Names are looked up by the proxy. UDP trackers are then not asked at all; peers are connected to as always.
     """

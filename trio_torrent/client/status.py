@@ -8,6 +8,7 @@ import attrs
 
 from trio_torrent.dht.status import DiscoveryStatus
 from trio_torrent.swarm.stall import Stall
+from trio_torrent.swarm.webseeds import WebSeedStatus
 from trio_torrent.tracker.status import TrackerStatus
 
 
@@ -46,6 +47,7 @@ class Status:
     stall: Stall | None  # why nothing comes, while downloading
     reason: str | None  # the same in words, with details
     trackers: tuple[TrackerStatus, ...]
+    web_seeds: tuple[WebSeedStatus, ...] = ()
     dht: DiscoveryStatus | None = None  # what it does for this torrent; None if it is off, or not for this one
     allocated: int = 0  # while the disk sets aside what the files will need
     ever_downloaded: int = 0  # in all sessions that a resume record tells of, and this one
@@ -53,12 +55,16 @@ class Status:
 
 
 def in_words(
-    stall: Stall | None, trackers: tuple[TrackerStatus, ...], dht: DiscoveryStatus | None = None
+    stall: Stall | None,
+    trackers: tuple[TrackerStatus, ...],
+    dht: DiscoveryStatus | None = None,
+    web_seeds: tuple[WebSeedStatus, ...] = (),
 ) -> str | None:
-    """The reason, with what a tracker and the DHT say where that is the reason for the reason."""
+    """The reason, with what a web seed or a tracker, and the DHT, say where that is the reason for the reason."""
     if stall is not Stall.NO_PEERS:
         return stall and str(stall)
-    reasons = [tracker.error for tracker in trackers if tracker.error][:1]
+    errors = [seed.error for seed in web_seeds if seed.error] + [f"{said.error}" for said in trackers if said.error]
+    reasons = errors[:1]
     if dht is not None:
         reasons.append(f"DHT: {dht}")
     return f"{stall} ({'; '.join(reasons)})" if reasons else str(stall)

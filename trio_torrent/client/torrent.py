@@ -37,6 +37,7 @@ from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
 from trio_torrent.net.handshaking import HANDSHAKE_SECONDS
 from trio_torrent.net.http_tracker import Getter
+from trio_torrent.net.lane import OpenLane
 from trio_torrent.net.listen import Welcome
 from trio_torrent.net.places import Places, Share
 from trio_torrent.net.throttle import Throttle
@@ -85,6 +86,7 @@ from .selection import Priority, Selection
 from .sessions import Sessions
 from .settings import Settings
 from .status import State, Status, in_words
+from .webseeds import WebSeeds
 
 # Events that wait for the scheduler. It takes microseconds for each, so more would only hide that it is late; a peer
 # that finds it full waits, and TCP slows the other side down.
@@ -118,6 +120,7 @@ class Shared:
     settings: Settings
     workers: Workers
     http: Getter
+    open_lane: OpenLane
     trackers: Asker
     connect: Connect
     peer_id: bytes
@@ -156,6 +159,7 @@ class Torrent:
         self._forget = forget
         self._selection: Selection | None = None
         self._content: Content | None = None
+        self._web_seeds: WebSeeds | None = None  # once it is known which there are
         self._sessions = Sessions()
         self._wanting = trio.Lock()
         self._before = Swarm.nothing()  # the sessions that are over
@@ -249,6 +253,7 @@ class Torrent:
         """How it stands now."""
         swarm, state, tally = self._snapshot(), self.state, self._tally()
         trackers, dht = self._announcer.status, self._dht_status
+        web_seeds = self._web_seeds.status if self._web_seeds is not None else ()
         stall = swarm.stall if state in (State.METADATA, State.DOWNLOADING) else None
         return Status(
             state=state,
@@ -266,8 +271,9 @@ class Torrent:
             seeds=swarm.seeds,
             known=swarm.known,
             stall=stall,
-            reason=str(self._sessions.error) if state is State.WAITING else in_words(stall, trackers, dht),
+            reason=str(self._sessions.error) if state is State.WAITING else in_words(stall, trackers, dht, web_seeds),
             trackers=trackers,
+            web_seeds=web_seeds,
             dht=dht,
             allocated=self._content.allocated if self._content is not None else 0,
             ever_downloaded=tally.downloaded,
@@ -425,6 +431,8 @@ class Torrent:
                     self._broadcast.tell(FileDone(path))
                 await content.save(self._tally(), running=not self._progress.complete)
             await self._inbox.send(Wanted(tuple(enumerate(selection.pieces()))))
+        if self._web_seeds is not None:
+            self._web_seeds.want()
 
     # -- the tasks ---------------------------------------------------------------------------------------------------
 
@@ -528,6 +536,7 @@ class Torrent:
         shared = self._shared
         self._selection = selection
         self._content = Content(metainfo, self._save_path, shared.workers, shared.records, self._rules)
+        self._web_seeds = WebSeeds(metainfo, shared.open_lane, shared.boundary, on=shared.settings.web_seeds)
         self.metainfo = metainfo
         self._progress = Progress.of(metainfo, Bitfield(metainfo.geometry.pieces), selection.skipped)
         self._known.set()
@@ -660,6 +669,8 @@ class Torrent:
             self._learning = None
             for event in bequest.events:
                 performer.perform(scheduler.handle(event, now))
+        if self._web_seeds is not None:
+            nursery.start_soon(self._web_seeds.run, performer, lambda: self._progress.complete)
         nursery.start_soon(self._heart, scheduler, performer)
         nursery.start_soon(self._relay, reports)
         nursery.start_soon(content.keep, self._tally, lambda: self._progress.complete)
@@ -847,8 +858,8 @@ class Torrent:
                 pass
 
     def _note(self, joined: Joined) -> None:
-        """A peer that took our connection would do so again."""
-        if not joined.incoming:
+        """A peer that took our connection would do so again. Of web seeds the torrent tells."""
+        if not joined.incoming and not joined.web:
             self._worked.pop(joined.address, None)
             self._worked[joined.address] = None
             if len(self._worked) > MAX_PEERS:

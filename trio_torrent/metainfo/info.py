@@ -34,6 +34,7 @@ class Info:
     source: str
     similar: tuple[bytes, ...]  # info-hashes of torrents with files in common (BEP 38)
     collections: tuple[str, ...]  # to which it belongs (BEP 38)
+    raw_name: bytes  # what it calls itself
 
 
 def read_info(values: Value, raw: bytes, notes: Notes) -> Info:
@@ -56,6 +57,7 @@ def read_info(values: Value, raw: bytes, notes: Notes) -> Info:
         source=info.text(b"source"),
         similar=read_similar(info),
         collections=read_collections(info),
+        raw_name=_read_raw_name(info),
     )
 
 
@@ -83,9 +85,7 @@ def _read_piece_length(info: Fields, *, v2: bool) -> int:
 
 def _read_name(info: Fields, hashes: InfoHashes) -> str:
     """What its file or folder is called. A folder with an unusable name is called by its info-hash."""
-    raw = info.values.get(b"name.utf-8")
-    if not isinstance(raw, bytes):
-        raw = info.require_bytes(b"name")
+    raw = _read_raw_name(info)
     name = safe_component(raw)
     if name.encode() == raw:
         return name
@@ -95,6 +95,11 @@ def _read_name(info: Fields, hashes: InfoHashes) -> str:
         name = hashes.wire.hex()
     info.notes.add(f"info.name is not safe as a file's name: it is {name!r} here")
     return name
+
+
+def _read_raw_name(info: Fields) -> bytes:
+    raw = info.values.get(b"name.utf-8")
+    return raw if isinstance(raw, bytes) else info.require_bytes(b"name")
 
 
 def _read_files(info: Fields, name: str, hashes: InfoHashes, piece_length: int) -> list[File]:

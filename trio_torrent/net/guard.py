@@ -20,6 +20,7 @@ from trio_torrent.errors import TrackerError
 from .proxy import Proxy
 from .reach import ANNOUNCE_PATH, Family, Local, Lookup, is_global, reach, refusal, sounds_local
 from .socks import Conversation, ask_for_connection
+from .wide import WideStream
 from .words import in_one_line
 
 NEXT_ADDRESS = 0.25  # seconds until a host's next address is tried beside the one before (RFC 8305, section 5)
@@ -63,7 +64,7 @@ class Way(httpcore.AsyncNetworkBackend, abc.ABC):
         """Called by httpcore; its time-outs and socket options are not used here."""
         await self._connect(host, port)
         assert self._stream is not None
-        return self._stream
+        return WideStream(self._stream)
 
     def pool(self, context: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
         """What sends the request."""

@@ -27,9 +27,11 @@ import httpx
 import trio
 
 from trio_torrent.errors import TrackerError
+from trio_torrent.wire.web_answers import in_words
 
 from .body import read_body
 from .guard import Detour, Direct, Means, Way
+from .lane import Lane
 from .lookup import SystemLookup
 from .proxy import Proxy
 from .reach import Family, Local, Lookup
@@ -53,7 +55,8 @@ class Http:
         context: ssl.SSLContext | None,
         means: Means,
     ) -> None:
-        self._headers = {"User-Agent": user_agent, "Accept": "*/*", "Accept-Encoding": "gzip", "Connection": "close"}
+        self._says = {"User-Agent": user_agent, "Accept": "*/*"}
+        self._headers = {**self._says, "Accept-Encoding": "gzip", "Connection": "close"}
         self._allow_local = allow_local
         self._context = context
         self._means = means
@@ -74,6 +77,16 @@ class Http:
                     return await self._follow(target, limit, Local.ALWAYS if self._allow_local else local, family)
             except trio.TooSlowError:
                 raise TrackerError(f"{_host(target)}: no complete answer within {seconds:g} s") from None
+
+    def lane(self) -> Lane:
+        """For many requests to one server, each for much: a web seed. Local addresses only with `allow_local`."""
+        local = Local.ALWAYS if self._allow_local else Local.NEVER
+        return Lane(
+            headers={**self._says, "Accept-Encoding": "identity"},
+            parse=_parse,
+            way=lambda url: self._way(url, local, None),
+            transport=lambda url, way: _GuardedTransport(self._context_for(url), way),
+        )
 
     async def _follow(self, url: httpx.URL, limit: int, local: Local, family: Family | None) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):
@@ -99,7 +112,7 @@ class Http:
                 if response.has_redirect_location:
                     return _parse(response.headers["location"], url)
                 if response.status_code != HTTPStatus.OK:
-                    raise TrackerError(f"{_host(url)}: answered {_status(response.status_code)}")
+                    raise TrackerError(f"{_host(url)}: answered {in_words(response.status_code)}")
                 return await read_body(response, limit)
         except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise TrackerError(f"{_host(url)}: {in_one_line(error)}") from error
@@ -166,11 +179,3 @@ def _parse(text: str, base: httpx.URL | None = None) -> httpx.URL:
 
 def _host(url: httpx.URL) -> str:
     return url.raw_host.decode("ascii")
-
-
-def _status(code: int) -> str:
-    """With our own phrase for it: the server's is a stranger's text."""
-    try:
-        return f"{code} {HTTPStatus(code).phrase}"
-    except ValueError:
-        return str(code)

@@ -124,8 +124,8 @@ class PeerConnection:
         """The torrent has so many pieces, which was not known before."""
         self._connection.know(pieces)
 
-    def drop(self, reason: str) -> None:
-        """End the connection. From here on, nothing of it lands anywhere."""
+    def drop(self, reason: str, *, for_good: bool = False) -> None:
+        """End the connection. From here on, nothing of it lands anywhere. Whom not to dial again is known."""
         self._reason = reason
         self._connection.forget_all()
         self._scope.cancel()

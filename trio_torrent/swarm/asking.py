@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
 from math import ceil
+from random import Random
 
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
@@ -20,7 +21,7 @@ from .copies import Helper
 from .events import PeerId
 from .peers import Peer
 from .picker import PIECE_BUDGET, Picker
-from .pipeline import LEAST_WINDOW, URGENT_DIVISOR, seconds_for, window
+from .pipeline import LEAST_WINDOW, MOST_WINDOW, URGENT_DIVISOR, seconds_for, window
 from .rates import Bucket
 
 # In the endgame a peer helps out others when it has fewer requests of its own outstanding.
@@ -53,12 +54,14 @@ class Asking:
         peers: Mapping[PeerId, Peer],
         do: Callable[[Command], None],
         limits: Sequence[Bucket],
+        random: Random,
     ) -> None:
         self._geometry = geometry
         self._picker = picker
         self._peers = peers
         self._do = do
         self._all_limits = limits
+        self._random = random
         self._piece_blocks = -(-geometry.piece_length // BLOCK_SIZE)
         self._givers = (
             0  # peers that have something for us and do not choke us; they share the memory for pieces in flight
@@ -103,10 +106,16 @@ class Asking:
             self._help_out(peer, pieces, allowed - len(requests), ENDGAME_WINDOW, now)
 
     def _hints(self, peer: Peer) -> Iterable[int]:
-        if peer.gives_runs and peer.asked:
-            after = next(reversed(peer.asked))[0] + 1
-            return (after,) if after < self._geometry.pieces else ()
-        return peer.suggested
+        """Pieces that are easy for the peer. Of a run each is looked at once: a window has room for many small ones."""
+        if not peer.gives_runs:
+            return peer.suggested
+        size = peer.pieces.size
+        start = self._start(peer) if peer.latest is None else peer.latest + 1
+        return ((start + ahead) % size for ahead in range(min(MOST_WINDOW, size)))
+
+    def _start(self, peer: Peer) -> int:
+        """Where the run begins: as the peer would have it, or anywhere, since others may run, too (BEP 19)."""
+        return peer.suggested[0] if peer.suggested else int(self._random.random() * peer.pieces.size)
 
     def _help_out(self, peer: Peer, pieces: Bitfield, allowed: int, window: int, now: float) -> None:
         """In the endgame, or for a reader, ask for what others were asked for."""
@@ -136,6 +145,7 @@ class Asking:
         peer.asks += 1
         for request in requests:
             peer.asked[request.piece, request.offset] = peer.asks
+        peer.latest = requests[-1].piece
         if self._limits:
             self._count_asked(sum([request.length for request in requests]), now)
         self._do(Ask(peer.id, tuple(requests), lend))

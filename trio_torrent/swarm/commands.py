@@ -28,10 +28,11 @@ class Dial:
 
 @attrs.frozen
 class Drop:
-    """End the connection. The scheduler has forgotten the peer already."""
+    """End the connection. The scheduler has forgotten the peer already; `for_good` if it is not to come again."""
 
     peer: PeerId
     reason: str
+    for_good: bool = False
 
 
 @attrs.frozen

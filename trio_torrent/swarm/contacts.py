@@ -63,6 +63,11 @@ class Contacts:
         """Dials that have neither joined nor failed."""
         return self._candidates.trying
 
+    @property
+    def _guests(self) -> list[Peer]:
+        """Those who take a place. Web seeds are few, have a limit of their own, and nobody dials a URL."""
+        return [peer for peer in self._peers.values() if not peer.web]
+
     # -- going out ---------------------------------------------------------------------------------------------------
 
     def found(self, addresses: Iterable[Address], source: str, now: float) -> None:
@@ -77,14 +82,15 @@ class Contacts:
 
     def dial(self, now: float) -> None:
         """Try whom there is room for. Of the places that are kept for this, those who come in can take none."""
-        came_in = sum(peer.incoming for peer in self._peers.values())
+        guests = self._guests
+        came_in = sum(peer.incoming for peer in guests)
         theirs = min(came_in, incoming_places(self._places, others_wait=True))
-        for attempt in self._candidates.next(now, free=self._places - theirs - (len(self._peers) - came_in)):
+        for attempt in self._candidates.next(now, free=self._places - theirs - (len(guests) - came_in)):
             self._do(Dial(attempt.address, attempt.seconds))
 
     def tick(self, now: float) -> None:
         """Some time has passed."""
-        for peer in self._peers.values():
+        for peer in self._guests:
             moved = peer.from_them.total + peer.to_them.total
             if moved != self._moved.get(peer.id, (0, 0.0))[0]:
                 self._moved[peer.id] = moved, now
@@ -98,7 +104,8 @@ class Contacts:
 
     def joined(self, peer: Peer) -> None:
         """A peer has come, and may be sent away yet."""
-        self._candidates.joined(peer.address)
+        if not peer.web:
+            self._candidates.joined(peer.address)
 
     def listens(self, peer: Peer, port: int) -> None:
         """A peer that came in says where it can be reached: it need not be dialled there while it is here."""
@@ -112,10 +119,12 @@ class Contacts:
         """Whether a peer that has joined may stay, and who goes if so; `crowded` if somebody has to."""
         if peer.address in self._bans.banned or (peer.incoming and self._bans.refuses(peer.address)):
             return Verdict(refusal="banned")
+        if peer.web:
+            return Verdict()
         self._candidates.succeeded(peer.address)  # though we may have no place for it now
         return admit(
             self._guest(peer, now),
-            [self._guest(other, now) for other in self._peers.values() if other is not peer],
+            [self._guest(other, now) for other in self._guests if other is not peer],
             places=self._places,
             incoming=incoming_places(self._places, others_wait=self._candidates.wait),
             crowded=crowded,
@@ -123,6 +132,8 @@ class Contacts:
 
     def left(self, peer: Peer, now: float, *, for_good: bool = False) -> None:
         """A peer is gone; `for_good` if it is not to be dialled again."""
+        if peer.web:
+            return
         self._moved.pop(peer.id, None)
         self._candidates.left(peer.address, now, for_good=for_good)
         if peer.listens is not None:
@@ -131,7 +142,7 @@ class Contacts:
 
     def surplus(self, now: float) -> PeerId | None:
         """The peer that matters least."""
-        return least(self._guest(peer, now) for peer in self._peers.values())
+        return least(self._guest(peer, now) for peer in self._guests)
 
     def _guest(self, peer: Peer, now: float) -> Guest:
         wants_ours = peer.interested and self._have.count > 0

@@ -45,7 +45,7 @@ class Joined:
     """Both handshakes are done. `fast`, `extended`, `v2` and `dht` say what both speak (BEP 6, 10, 52, 5).
 
     `crowded` if the client has all its connections: this one may only take the place of another. `told` if it has heard
-    from us already that we have nothing.
+    from us already that we have nothing. A `web` seed joins with its URL for an address, and no id.
     """
 
     peer: PeerId
@@ -58,6 +58,7 @@ class Joined:
     crowded: bool = False
     told: bool = False
     dht: bool = False
+    web: bool = False
 
 
 @attrs.frozen

@@ -77,7 +77,7 @@ class Fetching:
         self._do = do
         self._bans = bans
         self.picker = Picker(geometry, have, random)
-        self.asking = Asking(geometry, self.picker, peers, do, limits)
+        self.asking = Asking(geometry, self.picker, peers, do, limits, random)
         self._interest = Interest(self.picker.lacking, random)
         self.news = News()
         self.have = have
@@ -233,8 +233,8 @@ class Fetching:
         return self._bans.right(piece, digests) if digests else frozenset()
 
     def tell_news(self, now: float) -> None:
-        """Say what we have to those who lack it; the others would have no use for it."""
-        for peer, haves in self.news.lot(self._peers.values(), now):
+        """Say what we have to those who lack it; the others would have no use for it, and web seeds do not listen."""
+        for peer, haves in self.news.lot((peer for peer in self._peers.values() if not peer.web), now):
             self._do(Send(peer.id, haves))
 
     def failed(self, piece: int, digests: tuple[bytes, ...]) -> frozenset[Address]:

@@ -35,6 +35,7 @@ class Peer:
     fast: bool
     v2: bool = False  # goes by the v2 info-hash, and so may be asked for hashes
     incoming: bool
+    web: bool = False  # a web seed: its address is a URL, which is nobody's to dial or to be told of
     extended: bool = False  # it speaks BEP 10
     joined: float  # seconds, on the scheduler's clock
     pieces: Bitfield
@@ -53,13 +54,13 @@ class Peer:
 
     asks: int = 0  # how many `Ask`s it was sent
     asked: dict[tuple[int, int], int] = attrs.field(factory=dict)  # (piece, offset): by which of them, the oldest first
+    latest: int | None = None  # the piece that it was asked for last
     snubbed: bool = False  # owes us blocks for too long: asked for one at a time
     rejects: int = 0  # since the last block, while unchoked
     rests_until: float = 0.0  # refused something just now: not asked before
     useless: int = 0  # bytes of blocks that it was not asked for, or no longer
     allowed_fast: Bitfield | None = None  # what it gives although it chokes us (BEP 6); None: nothing
     suggested: deque[int] = attrs.field(factory=lambda: deque(maxlen=MOST_SUGGESTED))  # what is easy for it (BEP 6)
-    gives_runs: bool = False  # it is quickest with pieces in a row
     busy: float = 0.0  # seconds in which it owed us blocks
     waited: float = 0.0  # the same since the last one
     cancelled: dict[tuple[int, int], int] = attrs.field(factory=dict)  # requests, and how many answers may still come
@@ -78,6 +79,11 @@ class Peer:
     def wants(self) -> bool:
         """It would take what we have: it says so, and nothing else that it says is against it."""
         return self.interested and not self.upload_only and not self.pieces.complete
+
+    @property
+    def gives_runs(self) -> bool:
+        """It is quickest with pieces in a row."""
+        return self.web
 
     def pace(self, now: float) -> float:
         """Bytes a second that it gives us: over the last seconds, or whenever it owed us some, whichever is more."""

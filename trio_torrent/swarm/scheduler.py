@@ -234,6 +234,7 @@ class Scheduler:
             fast=event.fast,
             v2=event.v2,
             incoming=event.incoming,
+            web=event.web,
             extended=event.extended,
             joined=now,
             last_heard=now,
@@ -253,12 +254,16 @@ class Scheduler:
             self._drop(peer, refusal, now)
             return
         self._fetching.joined(peer)
+        if not peer.web:
+            self._greet(peer, event)
+        self._serving.joined(peer, now)
+        self._contacts.dial(now)
+
+    def _greet(self, peer: Peer, event: Joined) -> None:
         greeting = (self._extended(peer),) if event.extended else ()
         node = (wire.Port(self._ours.dht_port),) if event.dht and self._ours.dht_port is not None else ()
         if opening := (*greeting, *self._serving.opening(peer, told=event.told), *node):
             self._do(Send(peer.id, opening))
-        self._serving.joined(peer, now)
-        self._contacts.dial(now)
 
     def _make_place(self, peer: Peer, now: float, *, crowded: bool) -> str | None:
         """Let somebody go for the newcomer, if need be; or why it cannot stay."""
@@ -290,7 +295,7 @@ class Scheduler:
         return encode_extended(self._extensions.introduce(ours, peer))
 
     def _drop(self, peer: Peer, reason: str, now: float, *, for_good: bool = False) -> None:
-        self._do(Drop(peer.id, reason))
+        self._do(Drop(peer.id, reason, for_good))
         self._forget(peer, now, for_good=for_good)
 
     def _forget(self, peer: Peer, now: float, *, for_good: bool = False) -> None:
@@ -492,7 +497,7 @@ class Scheduler:
         for peer in list(self._peers.values()):
             if now - peer.last_heard > IDLE_SECONDS:
                 self._drop(peer, "silent for too long", now)
-            elif now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
+            elif not peer.web and now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
                 peer.last_keep_alive = now
                 self._do(Send(peer.id, (wire.KeepAlive(),)))
         self._hashing.tick(now)  # which may let pieces be fetched again
@@ -509,7 +514,7 @@ class Scheduler:
 
     def snapshot(self, now: float) -> Swarm:
         """How the torrent stands."""
-        peers = self._peers.values()
+        peers = [peer for peer in self._peers.values() if not peer.web]
         return Swarm(
             peers=len(peers),
             seeds=sum(peer.pieces.complete for peer in peers),

@@ -1,0 +1,448 @@
+"""Blocks that become GETs, and bodies that become blocks."""
+
+from collections.abc import Iterable
+from random import Random
+
+import pytest
+
+from tests.metainfo.making import BLOCK, Contents, make_torrent
+from trio_torrent.metainfo.infohash import Version
+from trio_torrent.metainfo.torrent import Metainfo
+from trio_torrent.wire.messages import Piece, Request
+from trio_torrent.wire.web_answers import UnusableError, WebSeedError
+from trio_torrent.wire.web_urls import Files, Get, Source, Span
+from trio_torrent.wire.webseed import LITTLE, MOST_REQUEST, MUCH, Orders, Transfer
+
+PIECE = 4 * BLOCK
+DATA = Random(1).randbytes(8 * PIECE + 100)
+FOLDER: Contents = {
+    ("a",): DATA[: BLOCK + 5],
+    ("b",): b"",
+    ("c",): DATA[BLOCK + 5 : BLOCK + 9],
+    ("d",): DATA[BLOCK + 9 :],
+}
+
+
+class World:
+    """Orders for a torrent, places for its blocks, and the bytes that a server has."""
+
+    def __init__(self, contents: Contents | None = None, version: Version = "1") -> None:
+        self.contents: Contents = contents or {(): DATA}
+        self.metainfo = Metainfo.from_bytes(make_torrent("n", self.contents, version, PIECE))
+        self.orders = Orders(Files("http://h.example/", self.metainfo))
+        self.buffer = bytearray(b"\xee" * (self.metainfo.geometry.span + PIECE))
+
+    def request(self, piece: int, block: int) -> Request:
+        return Request(piece, block * BLOCK, self.metainfo.geometry.block_size(piece, block))
+
+    def place(self, request: Request) -> memoryview:
+        start = request.piece * PIECE + request.offset
+        return memoryview(self.buffer)[start : start + request.length]
+
+    def expect(self, *blocks: tuple[int, int]) -> None:
+        for piece, block in blocks:
+            request = self.request(piece, block)
+            self.orders.expect(request, self.place(request))
+
+    def expect_all(self) -> None:
+        geometry = self.metainfo.geometry
+        self.expect(
+            *[(piece, block) for piece in range(geometry.pieces) for block in range(geometry.block_count(piece))]
+        )
+
+    def file(self, resource: int) -> bytes:
+        raw = self.metainfo.files[resource].raw_path
+        return self.contents[() if () in self.contents else tuple(name.decode() for name in raw)]
+
+    def body(self, transfer: Transfer) -> bytes:
+        return self.file(transfer.resource)[transfer.get.start : transfer.get.end]
+
+    def finish(self, transfer: Transfer) -> list[tuple[int, int]]:
+        self.orders.feed(transfer, self.body(transfer))
+        self.orders.end(transfer)
+        return keys(self.orders.taken())
+
+    def run(self) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+        """Carry out every transfer, one after the other; the GETs, and the blocks in order."""
+        gets: list[tuple[int, int, int]] = []
+        blocks: list[tuple[int, int]] = []
+        while (transfer := self.orders.next()) is not None:
+            gets.append((transfer.resource, transfer.get.start, transfer.get.end))
+            blocks += self.finish(transfer)
+        return gets, blocks
+
+
+def keys(pieces: Iterable[Piece]) -> list[tuple[int, int]]:
+    return [(piece.piece, piece.offset // BLOCK) for piece in pieces]
+
+
+def take(world: World) -> Transfer:
+    transfer = world.orders.next()
+    assert transfer is not None
+    return transfer
+
+
+# -- blocks become GETs ----------------------------------------------------------------------------------------------
+
+
+def test_blocks_in_a_row_are_one_get():
+    world = World()
+    world.expect((0, 1), (0, 2), (0, 3), (1, 0))
+    assert world.run() == ([(0, BLOCK, 5 * BLOCK)], [(0, 1), (0, 2), (0, 3), (1, 0)])
+    assert world.buffer[BLOCK : 5 * BLOCK] == DATA[BLOCK : 5 * BLOCK]
+    assert world.buffer[5 * BLOCK] == world.buffer[0] == 0xEE
+
+
+def test_the_order_of_asking_does_not_matter_but_for_which_run_is_first():
+    world = World()
+    world.expect((4, 0), (1, 0), (0, 3), (1, 1))
+    assert world.run()[0] == [(0, 16 * BLOCK, 17 * BLOCK), (0, 4 * BLOCK, 6 * BLOCK), (0, 3 * BLOCK, 4 * BLOCK)]
+
+
+def test_a_get_ends_with_its_file_and_a_block_needs_all_of_its_gets():
+    world = World(FOLDER)
+    world.expect((0, 0), (0, 1), (0, 2))
+    gets, blocks = world.run()
+    assert gets == [(0, 0, BLOCK + 5), (2, 0, 4), (3, 0, 2 * BLOCK - 9)]
+    assert blocks == [(0, 0), (0, 1), (0, 2)]
+    assert world.buffer[: 3 * BLOCK] == DATA[: 3 * BLOCK]
+
+
+@pytest.mark.parametrize("version", ["1", "2", "hybrid"])
+@pytest.mark.parametrize("contents", [{(): DATA}, FOLDER])
+def test_everything_comes_whatever_the_shape(version, contents):
+    world = World(contents, version)
+    world.expect_all()
+    _, blocks = world.run()
+    geometry = world.metainfo.geometry
+    assert sorted(blocks) == [(p, b) for p in range(geometry.pieces) for b in range(geometry.block_count(p))]
+    for piece in range(geometry.pieces):
+        start = piece * PIECE
+        assert world.metainfo.piece_matches(piece, world.buffer[start : start + geometry.piece_size(piece)])
+
+
+def test_padding_is_filled_in_without_a_get():
+    world = World(FOLDER, "hybrid")
+    world.expect((0, 1), (0, 2))
+    gets, blocks = world.run()
+    assert gets == [(0, BLOCK, BLOCK + 5)]
+    assert sorted(blocks) == [(0, 1), (0, 2)]
+    assert not any(world.buffer[BLOCK + 5 : 3 * BLOCK])
+
+
+def test_a_get_is_for_no_more_than_16_mib():
+    class Endless:
+        """One file of a terabyte."""
+
+        def spans(self, request: Request) -> list[Span]:
+            return [Span(0, request.piece * PIECE + request.offset, request.length)]
+
+        def get(self, resource: int, start: int, end: int) -> Get:
+            return Get("http://h.example/", start, end, 1 << 40)
+
+        def probe(self, piece: int) -> None:
+            return None
+
+        def size(self, resource: int) -> int:
+            return 1 << 40
+
+        def pieces_of(self, resource: int) -> range:
+            return range(1)
+
+    source: Source = Endless()
+    orders = Orders(source)
+    place = memoryview(bytearray(BLOCK))
+    for block in range(2 * MOST_REQUEST // BLOCK):
+        orders.expect(Request(block // 4, block % 4 * BLOCK, BLOCK), place)
+    sizes = []
+    while (transfer := orders.next()) is not None:
+        sizes.append(transfer.missing)
+    assert sizes == [MOST_REQUEST, MOST_REQUEST]
+    assert not orders.are_due
+
+
+@pytest.mark.parametrize("version", ["1"])
+def test_the_next_get_waits_until_it_is_worth_its_price(version):
+    blocks = (2 * MUCH + 2 * LITTLE) // BLOCK
+    world = World({(): bytes(blocks * BLOCK)})
+    all_blocks = [(block // 4, block % 4) for block in range(blocks)]
+    first, second = MUCH // BLOCK, 2 * MUCH // BLOCK
+    world.expect(*all_blocks[:first])
+    assert not world.orders.may_grow  # it is for much
+    transfer = take(world)
+    world.expect(*all_blocks[first : second - 1])
+    assert world.orders.next() is None  # nearly as much, but not as much as is on its way
+    world.expect(all_blocks[second - 1])
+    assert world.orders.are_due
+    second_transfer = take(world)
+    world.expect(*all_blocks[second:])
+    assert world.orders.next() is None
+    for each in (transfer, second_transfer):
+        world.orders.feed(each, bytes(MUCH - LITTLE // 2))
+    assert world.orders.are_due  # there is little left on its way, so it is time, but it may grow
+    assert not world.orders.may_grow  # not this one: it reaches the end of the file
+
+
+def test_a_get_for_little_may_grow_unless_its_file_ends():
+    world = World({(): bytes(20 * BLOCK)})
+    grows = [world.orders.may_grow]
+    for block in ((0, 0), (4, 3)):
+        world.expect(block)
+        grows.append(world.orders.may_grow)
+    assert grows == [False, True, False]
+
+
+# -- bodies become blocks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 7, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK, 100 * BLOCK])
+def test_any_split_of_the_body(size):
+    world = World(FOLDER)
+    world.expect_all()
+    blocks = []
+    while (transfer := world.orders.next()) is not None:
+        body = world.body(transfer)
+        step = max(size, len(body) // 50)  # a few thousand single bytes say no more
+        for at in range(0, len(body), step):
+            assert transfer.is_wanted
+            world.orders.feed(transfer, body[at : at + step])
+            blocks += keys(world.orders.taken())
+        assert (transfer.missing, len(world.orders.taken())) == (0, 0)
+        world.orders.end(transfer)
+    assert len(blocks) == len(set(blocks)) == 33
+    assert world.buffer[: len(DATA)] == DATA
+
+
+def test_too_long_a_body_is_an_error():
+    world = World()
+    world.expect((0, 0))
+    transfer = take(world)
+    with pytest.raises(WebSeedError, match="more than it said"):
+        world.orders.feed(transfer, bytes(BLOCK + 1))
+
+
+def test_a_block_without_a_place_has_its_data_with_it():
+    world = World()
+    world.orders.expect(world.request(0, 0), None)
+    transfer = take(world)
+    world.orders.feed(transfer, world.body(transfer))
+    assert world.orders.taken() == (Piece(0, 0, DATA[:BLOCK]),)
+    assert isinstance(Piece(0, 0, DATA[:BLOCK]).data, bytes)
+    assert world.orders.taken() == ()
+
+
+# -- what is no longer wanted ----------------------------------------------------------------------------------------
+
+
+def test_what_was_taken_back_before_its_get_is_not_asked_for():
+    world = World()
+    world.expect((0, 0), (0, 1), (0, 2))
+    world.orders.forget(world.request(0, 1))
+    assert world.run() == ([(0, 0, BLOCK), (0, 2 * BLOCK, 3 * BLOCK)], [(0, 0), (0, 2)])
+
+
+@pytest.mark.parametrize("come", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 2 * BLOCK - 1])
+def test_what_was_taken_back_in_the_middle_of_its_get_is_passed_over(come):
+    world = World()
+    world.expect((0, 0), (0, 1), (0, 2))
+    transfer = take(world)
+    body = world.body(transfer)
+    world.orders.feed(transfer, body[:come])
+    before = bytes(world.buffer)
+    world.orders.forget(world.request(0, 1))
+    world.orders.feed(transfer, body[come:])
+    assert keys(world.orders.taken()) == [(0, 0), (0, 2)]
+    assert world.buffer[BLOCK : 2 * BLOCK] == before[BLOCK : 2 * BLOCK]  # not a byte since it was taken back
+    assert world.buffer[2 * BLOCK : 3 * BLOCK] == DATA[2 * BLOCK : 3 * BLOCK]
+
+
+def test_a_whole_block_that_was_not_fetched_yet_can_be_taken_back():
+    world = World()
+    world.expect((0, 0))
+    transfer = take(world)
+    world.orders.feed(transfer, world.body(transfer))
+    world.orders.forget(world.request(0, 0))
+    assert world.orders.taken() == ()
+
+
+def test_a_body_that_nobody_wants_any_more_is_not_wanted():
+    world = World(FOLDER)
+    world.expect((0, 0), (0, 1))
+    transfer = take(world)
+    world.orders.feed(transfer, world.body(transfer)[:100])
+    world.orders.forget(world.request(0, 0))
+    wanted = [transfer.is_wanted]
+    world.orders.forget_all()
+    wanted.append(transfer.is_wanted)
+    assert wanted == [True, False]
+    assert transfer.missing
+
+
+def test_what_is_asked_for_again_comes_with_the_same_body_if_it_lies_ahead():
+    world = World()
+    world.expect((0, 0), (0, 1), (0, 2))
+    transfer = take(world)
+    world.orders.feed(transfer, world.body(transfer)[:100])
+    for block in range(3):
+        world.orders.forget(world.request(0, block))
+    world.expect((0, 0), (0, 2))
+    world.orders.feed(transfer, world.body(transfer)[100:])
+    assert keys(world.orders.taken()) == [(0, 2)]  # of the first block, the beginning was gone
+    world.orders.end(transfer)
+    assert world.run() == ([(0, 0, BLOCK)], [(0, 0)])
+    assert world.buffer[:BLOCK] == DATA[:BLOCK]
+
+
+def test_what_a_transfer_did_not_bring_waits_again():
+    world = World()
+    world.expect((0, 0), (0, 1))
+    transfer = take(world)
+    world.orders.feed(transfer, world.body(transfer)[:BLOCK])
+    world.orders.end(transfer)
+    assert keys(world.orders.taken()) == [(0, 0)]
+    assert world.run() == ([(0, BLOCK, 2 * BLOCK)], [(0, 1)])
+
+
+# -- a server that does not know of ranges ---------------------------------------------------------------------------
+
+
+def test_from_a_body_of_the_whole_file_comes_what_is_wanted():
+    world = World()
+    world.expect((2, 0), (3, 0))
+    transfer = take(world)
+    assert world.orders.answered(transfer, range(len(DATA)))
+    for at in range(0, len(DATA), 10_000):
+        world.orders.feed(transfer, DATA[at : at + 10_000])
+        if at == 100_000:
+            world.expect((0, 0), (5, 2))  # one is past, the other lies ahead
+            assert world.orders.next() is None  # one body at a time
+    assert keys(world.orders.taken()) == [(2, 0), (3, 0), (5, 2)]
+    world.orders.end(transfer)
+    assert take(world).get.start == 0
+    for block in (8, 12, 22):
+        assert world.buffer[block * BLOCK : (block + 1) * BLOCK] == DATA[block * BLOCK : (block + 1) * BLOCK]
+
+
+def test_what_is_far_into_a_file_is_not_read_from_its_start(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("trio_torrent.wire.webseed.MOST_SKIPPED", 10 * BLOCK)
+    for block, far in ((10, False), (11, True)):
+        world = World()
+        world.expect((block // 4, block % 4))
+        transfer = take(world)
+        if far:
+            with pytest.raises(UnusableError, match="cannot send parts"):
+                world.orders.answered(transfer, range(len(DATA)))
+        else:
+            assert world.orders.answered(transfer, range(len(DATA)))
+
+
+def test_a_second_body_of_the_whole_file_is_not_read():
+    world = World({(): bytes(2 * MUCH + 3 * BLOCK)})
+    count = MUCH // BLOCK
+    world.expect(*[(block // 4, block % 4) for block in range(count)])
+    first = take(world)
+    world.expect(*[(block // 4, block % 4) for block in range(count + 1, 2 * count + 1)])
+    second = take(world)
+    whole = range(2 * MUCH + 3 * BLOCK)
+    assert world.orders.answered(first, whole)
+    assert not world.orders.answered(second, whole)
+    world.orders.end(second)
+    world.orders.feed(first, bytes(len(whole)))
+    assert len(world.orders.taken()) == 2 * count
+
+
+def test_too_many_copies_of_a_file_are_enough():
+    world = World()
+
+    def fetch(times: int) -> None:
+        for _ in range(times):
+            world.expect((0, 0))
+            transfer = take(world)
+            assert world.orders.answered(transfer, range(len(DATA)))
+            world.orders.feed(transfer, DATA)
+            world.orders.end(transfer)
+            assert keys(world.orders.taken()) == [(0, 0)]
+
+    fetch(3 + MOST_REQUEST // len(DATA))
+    with pytest.raises(UnusableError, match="cannot send parts of a file"):
+        fetch(4)
+
+
+# -- anything at all -------------------------------------------------------------------------------------------------
+
+
+class Life(World):
+    """Blocks are asked for and taken back at any time, bodies come in pieces, transfers end early."""
+
+    def __init__(self, random: Random) -> None:
+        single: Contents = {(): DATA}
+        super().__init__(random.choice([FOLDER, single]), random.choice(["1", "2", "hybrid"]))
+        self.random = random
+        self.lent: dict[tuple[int, int], memoryview] = {}
+        self.taken_back: list[tuple[memoryview, bytes]] = []  # with what was in it then
+        self.to_come: dict[Transfer, bytes] = {}
+
+    def ask(self) -> None:
+        piece = self.random.randrange(self.metainfo.geometry.pieces)
+        key = piece, self.random.randrange(self.metainfo.geometry.block_count(piece))
+        if key not in self.lent:
+            request = self.request(*key)
+            self.lent[key] = memoryview(bytearray(b"\xee" * request.length))
+            self.orders.expect(request, self.lent[key])
+
+    def take_back(self) -> None:
+        if self.lent:
+            key = self.random.choice(sorted(self.lent))
+            self.orders.forget(self.request(*key))
+            place = self.lent.pop(key)
+            self.taken_back.append((place, bytes(place)))
+
+    def begin(self) -> None:
+        if (transfer := self.orders.next()) is None:
+            return
+        whole, get = self.file(transfer.resource), transfer.get
+        body = range(get.start, get.end) if self.random.random() < 0.8 else range(len(whole))
+        if self.orders.answered(transfer, body):
+            self.to_come[transfer] = whole[body.start : body.stop]
+        else:
+            self.orders.end(transfer)
+
+    def receive(self) -> None:
+        if self.to_come:
+            transfer = self.random.choice(list(self.to_come))
+            count = self.random.choice([1, 1000, BLOCK, 3 * BLOCK])
+            self.orders.feed(transfer, self.to_come[transfer][:count])
+            self.to_come[transfer] = self.to_come[transfer][count:]
+            if not transfer.missing or not transfer.is_wanted:
+                del self.to_come[transfer]
+                self.orders.end(transfer)
+
+    def collect(self) -> None:
+        for block in self.orders.taken():
+            place = self.lent.pop((block.piece, block.offset // BLOCK))
+            assert block.data == place == self.truth(Request(block.piece, block.offset, len(place)))
+
+    def truth(self, request: Request) -> bytes:
+        spans = Files("http://h.example/", self.metainfo).spans(request)
+        return b"".join(
+            bytes(span.length)
+            if span.resource is None
+            else self.file(span.resource)[span.offset : span.offset + span.length]
+            for span in spans
+        )
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_whatever_happens_places_hold_what_they_should_and_nothing_else(seed: int):
+    life = Life(Random(seed))
+    for _ in range(600):
+        life.random.choice(
+            [life.ask, life.ask, life.ask, life.take_back, life.begin, life.receive, life.receive, life.collect]
+        )()
+    for _ in range(10_000):
+        life.begin()
+        life.receive()
+        life.collect()
+    assert not life.lent
+    assert life.orders.next() is None
+    assert all(place == then for place, then in life.taken_back)
