@@ -59,7 +59,11 @@ class Selection:
 
     def keep(self, ranges: Sequence[range]) -> None:
         """Want these files and no others, by their places in the torrent from 0, as links have it (BEP 53)."""
-        wanted = {number for number in self.numbers if any(number in each for each in ranges)}
+        meant, reach = set[int](), 0
+        for each in sorted(ranges, key=lambda one: one.start):  # a link may name the same files a thousand times
+            meant.update(range(max(each.start, reach), min(each.stop, len(self._metainfo.files))))
+            reach = max(reach, each.stop)
+        wanted = meant.intersection(self.numbers)
         if not wanted:
             raise ValueError(f"{self._metainfo.name} has none of the files that its link selects")
         for number in self.numbers:

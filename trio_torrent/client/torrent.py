@@ -552,10 +552,13 @@ class Torrent:
             if self._learned is not None:
                 self._learned(self)
             self._broadcast.tell(MetadataDone(metainfo.name))
+            if metainfo.private:
+                self._worked.clear()  # gossip may have named them (BEP 27)
         content, selection = self._known_data()
         await self._check(metainfo, content, selection)
         # With a hundred thousand files it takes half a second.
-        self._trees, self._hold = await self._shared.workers.run(lambda: (metainfo.trees, metainfo.unverifiable))
+        self._trees, unverifiable = await self._shared.workers.run(lambda: (metainfo.trees, metainfo.unverifiable))
+        self._hold = unverifiable - self._progress.have  # what a record tells of was verified when there was more
 
     async def _check(self, metainfo: Metainfo, content: Content, selection: Selection) -> None:
         await content.find(selection, self._tell_checked)
