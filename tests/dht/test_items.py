@@ -160,14 +160,6 @@ def test_keys_that_are_none():
         signing.sign(b"short", b"data")
 
 
-def test_a_torrent_that_follows_an_item():
-    info_hash = b"h" * 20
-    assert items.read_torrent_pointer(items.immutable(items.torrent_pointer(info_hash))) == info_hash
-    others: list[Value] = [{b"ih": b"short"}, {b"ih": 1}, [info_hash], b"ih", {}]
-    for value in others:
-        assert items.read_torrent_pointer(items.immutable(value)) is None
-
-
 # -- storing those of others -------------------------------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import pytest
 from tests.dht.network import Network
 from tests.sim.dht import DELAY, LOSS, Report, churn, measure, populate
 from trio_torrent.dht import items
+from trio_torrent.dht.bloom import estimate
 from trio_torrent.dht.endpoint import Endpoint, ip_of, with_port
 from trio_torrent.dht.krpc import encode_query
 from trio_torrent.dht.messages import FindNode, Get, GetPeers, Item, Query
@@ -48,7 +49,7 @@ def test_a_torrent_is_announced_found_scraped_and_sampled():
     assert set(finder.take()) == {with_port(network.where[node], 7000 + n) for n, node in enumerate(nodes[:20])}
     scrape = ScrapeSearch(TORRENT)
     network.finish(nodes[31], scrape)
-    assert [round(count) for count in scrape.estimates()] == [5, 15]
+    assert [round(estimate(bits)) for bits in scrape.filters()] == [5, 15]
     sample = SampleSearch(TORRENT)
     network.finish(nodes[32], sample)
     assert sample.info_hashes == {TORRENT}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trio_torrent.dht import items
-from trio_torrent.dht.bloom import bloom
+from trio_torrent.dht.bloom import bloom, estimate
 from trio_torrent.dht.lookup import Nearest
 from trio_torrent.dht.messages import AnnouncePeer, Contact, Get, GetPeers, Item, Put, Reply, SampleInfohashes
 from trio_torrent.dht.searches import (
@@ -78,14 +78,14 @@ def test_a_scrape_adds_up():
     assert search.ask == GetPeers(TORRENT, scrape=True)
     hear(search, seeds=bloom([b"aaaa"]), peers=bloom([b"bbbb", b"cccc"]))
     hear(search, OTHER, seeds=bloom([b"aaaa", b"dddd"]), peers=bloom([b"cccc"]))
-    assert [round(count) for count in search.estimates()] == [2, 2]
+    assert [round(estimate(bits)) for bits in search.filters()] == [2, 2]
 
 
 def test_nodes_that_know_no_scrapes_count_as_well():
     search = ScrapeSearch(TORRENT)
     hear(search, values=(peer(1), peer(2), peer(3)))
     hear(search, OTHER, seeds=bloom([peer(1)[:4]]), peers=bloom([peer(2)[:4]]))
-    assert [round(count) for count in search.estimates()] == [1, 2]
+    assert [round(estimate(bits)) for bits in search.filters()] == [1, 2]
 
 
 def test_samples_are_gathered_within_limits():

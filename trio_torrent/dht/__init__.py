@@ -1,4 +1,4 @@
-"""The mainline DHT, without a socket or a clock (BEP 5, with 32, 33, 42, 43, 44, 46 and 51).
+"""The mainline DHT, without a socket or a clock (BEP 5, with 32, 33, 42, 43, 44 and 51).
 
     endpoint   node_id              where a node is, and which; what an address may call itself
     messages   krpc                 what nodes say, and how that looks in a datagram

@@ -1,4 +1,4 @@
-"""Values that anybody may store in the DHT (BEP 44), and torrents that follow one (BEP 46).
+"""Values that anybody may store in the DHT (BEP 44).
 
 An immutable item is found under its own hash. A mutable one is found under the hash of a public key and a salt, and
 only the key's owner can replace it, each time with a higher sequence number.
@@ -27,7 +27,6 @@ from .krpc import (
     KrpcError,
 )
 from .messages import Item
-from .node_id import ID_LENGTH
 
 MAX_VALUE = 1000  # bytes in bencode (BEP 44)
 MAX_SALT = 64  # bytes (BEP 44)
@@ -80,20 +79,6 @@ def is_genuine(item: Item, target: bytes, verify: Verify) -> bool:
     if len(item.raw) > MAX_VALUE or len(item.salt) > MAX_SALT or target_of(item) != target:
         return False
     return item.key is None or verify(item.key, item.signature, item.signed())
-
-
-def torrent_pointer(info_hash: bytes) -> Value:
-    """The value of a mutable item that names a torrent, the latest of its publisher (BEP 46)."""
-    return {b"ih": info_hash}
-
-
-def read_torrent_pointer(item: Item) -> bytes | None:
-    """The 20-byte info-hash that such an item names; None if it names none."""
-    match value_of(item):
-        case {b"ih": bytes(info_hash)} if len(info_hash) == ID_LENGTH:
-            return info_hash
-        case _:
-            return None
 
 
 @attrs.frozen

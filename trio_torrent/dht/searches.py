@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from .bloom import FILTER_LENGTH, bloom, estimate, holds, union
+from .bloom import FILTER_LENGTH, bloom, holds, union
 from .endpoint import Endpoint, ip_of, is_usable
 from .items import Verify, is_genuine, target_of
 from .lookup import Nearest
@@ -105,11 +105,6 @@ class ScrapeSearch(Search):
         """Seeds, and others. Who may be a seed by one node's word is no peer by another's (BEP 33, "legacy")."""
         plain = [ip for ip in self._plain if not holds(self.seeds, ip)]
         return self.seeds, union(self.peers, bloom(plain))
-
-    def estimates(self) -> tuple[float, float]:
-        """How many seeds and others that makes."""
-        seeds, peers = self.filters()
-        return estimate(seeds), estimate(peers)
 
 
 @attrs.define(eq=False, kw_only=True)

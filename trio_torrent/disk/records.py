@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
+from .atomic import replace
 from .files import translated
-from .positioned import BINARY, CLOSE_ON_EXEC, write_all
 from .record import Record
 from .workers import Workers
 
@@ -35,14 +33,8 @@ class Records:
 
     def save(self, info_hash: bytes, record: Record) -> None:
         """Replace the torrent's record, for good: also without power. OSError if it cannot be."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         path = self._path(info_hash, SUFFIX)
-        fresh = path.with_suffix(".new")
-        self._write(fresh, record.to_bytes())
-        with suppress(FileNotFoundError):
-            path.replace(self._path(info_hash, BEFORE))
-        fresh.replace(path)
-        self._sync_folder()
+        replace(path, record.to_bytes(), before=self._path(info_hash, BEFORE))
 
     def forget(self, info_hash: bytes) -> None:
         """Remove what there is of a torrent. StorageError if that cannot be."""
@@ -53,22 +45,3 @@ class Records:
 
     def _path(self, info_hash: bytes, suffix: str) -> Path:
         return self._folder / (info_hash.hex() + suffix)
-
-    def _write(self, path: Path, data: bytes) -> None:
-        with _opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY) as descriptor:
-            write_all(descriptor, memoryview(data), 0)
-            os.fsync(descriptor)
-
-    def _sync_folder(self) -> None:
-        if hasattr(os, "O_DIRECTORY"):  # Windows has no such thing
-            with _opened(self._folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
-                os.fsync(descriptor)
-
-
-@contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
-    descriptor = os.open(path, flags | CLOSE_ON_EXEC, 0o666)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)

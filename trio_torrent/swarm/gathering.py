@@ -38,7 +38,6 @@ from .hearsay import Hearsay
 from .metadata import MetadataFetch
 from .peers import Peer
 from .pex import SOURCE, Pex
-from .rates import Meter
 from .scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, MOST_HANDSHAKES, Limits, Ours, Swarm
 from .serving import MOST_QUEUED
 from .stall import why_no_metadata
@@ -140,19 +139,7 @@ class Gathering:
     # -- peers come and go -------------------------------------------------------------------------------------------
 
     def _on_joined(self, event: Joined, now: float) -> None:
-        peer = Peer(
-            id=event.peer,
-            address=event.address,
-            remote_id=event.remote_id,
-            fast=event.fast,
-            incoming=event.incoming,
-            joined=now,
-            last_heard=now,
-            last_keep_alive=now,
-            pieces=Bitfield(0),
-            from_them=Meter(now),
-            to_them=Meter(now),
-        )
+        peer = Peer.joining(event, 0, now)
         self._contacts.joined(peer)
         self._peers[peer.id], self._guests[peer.id] = peer, _Guest(event, peer)
         verdict = self._contacts.admit(peer, now, crowded=event.crowded)

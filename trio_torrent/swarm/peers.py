@@ -11,7 +11,7 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.wire.messages import Request
 
-from .events import PeerId
+from .events import Joined, PeerId
 from .pipeline import MOST_WINDOW, USUAL_QUEUE
 from .rates import Meter
 
@@ -84,6 +84,26 @@ class Peer:
     def gives_runs(self) -> bool:
         """It is quickest with pieces in a row."""
         return self.web
+
+    @classmethod
+    def joining(cls, event: Joined, pieces: int, now: float) -> Peer:
+        """One that has just come, to a torrent of so many pieces."""
+        return cls(
+            id=event.peer,
+            address=event.address,
+            remote_id=event.remote_id,
+            fast=event.fast,
+            v2=event.v2,
+            incoming=event.incoming,
+            web=event.web,
+            extended=event.extended,
+            joined=now,
+            last_heard=now,
+            last_keep_alive=now,
+            pieces=Bitfield(pieces),
+            from_them=Meter(now),
+            to_them=Meter(now),
+        )
 
     def pace(self, now: float) -> float:
         """Bytes a second that it gives us: over the last seconds, or whenever it owed us some, whichever is more."""

@@ -57,7 +57,7 @@ from .fetching import MOST_REJECTS, Fetching
 from .hashing import WRONG_BLOCK, Hashing
 from .peers import Peer
 from .pex import SOURCE
-from .rates import Bucket, Meter
+from .rates import Bucket
 from .serving import MOST_QUEUED, Serving
 from .stall import Stall, why
 
@@ -227,22 +227,7 @@ class Scheduler:
     # -- peers come and go -------------------------------------------------------------------------------------------
 
     def _on_joined(self, event: Joined, now: float) -> None:
-        peer = Peer(
-            id=event.peer,
-            address=event.address,
-            remote_id=event.remote_id,
-            fast=event.fast,
-            v2=event.v2,
-            incoming=event.incoming,
-            web=event.web,
-            extended=event.extended,
-            joined=now,
-            last_heard=now,
-            last_keep_alive=now,
-            pieces=Bitfield(self.have.size),
-            from_them=Meter(now),
-            to_them=Meter(now),
-        )
+        peer = Peer.joining(event, self.have.size, now)
         self._contacts.joined(peer)
         self._peers[peer.id] = peer
         twin = self._twin(peer)
