@@ -19,10 +19,13 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.client.buckets import Buckets
+from trio_torrent.client.content import Rules
 from trio_torrent.client.discovery import Finder
+from trio_torrent.client.engine import Engine, Wishes
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
-from trio_torrent.client.torrent import Shared, Torrent
+from trio_torrent.client.shared import Shared
+from trio_torrent.client.torrent import Torrent
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, TrackerError
@@ -213,6 +216,7 @@ class Node:
 
     host: Host
     torrent: Torrent
+    engine: Engine
     boundary: Boundary
 
 
@@ -229,11 +233,12 @@ def join(
     open_lane: OpenLane = no_web,
     places: Places | None = None,
     dht: Finder | None = None,
-    **options: Any,
+    rules: Rules | None = None,
+    **wishes: Any,
 ) -> Node:
     """Start a torrent of ours on this host, with places of its own or with those of its client.
 
-    `options` are those of `Torrent`.
+    `wishes` are those of a torrent's user.
     """
     boundary = Boundary()
     random = Random(f"{host.address} {seed}")
@@ -254,11 +259,11 @@ def join(
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
         records=Records(settings.state_folder, InlineWorkers()) if settings.state_folder is not None else None,
     )
-    torrent = Torrent(source, save_path, shared, peers or [], **options)
+    engine = Engine(source, save_path, shared, peers or [], rules=rules, wishes=Wishes(**wishes))
 
     def find(info_hash: bytes) -> Welcome | None:
-        return torrent.welcome() if info_hash in torrent.info_hashes.all_wire else None
+        return engine.welcome() if info_hash in engine.info_hashes.all_wire else None
 
     network.listen(host, Reception(find, boundary).receive)
-    nursery.start_soon(torrent.run)
-    return Node(host, torrent, boundary)
+    nursery.start_soon(engine.run)
+    return Node(host, Torrent(engine), engine, boundary)

@@ -13,7 +13,7 @@ I/O, time and randomness passed in) and tasks (they move bytes and carry out dec
     bencode  address  bitfield  errors     the ground
 
 A block's way: `net.peer` receives into the buffers that `wire.connection` hands out, sends the messages to the inbox of
-`client.torrent`, whose heart asks `swarm.scheduler` what to do and lets `client.perform` do it; `disk.store` verifies
+`client.session`, whose heart asks `swarm.scheduler` what to do and lets `client.perform` do it; `disk.store` verifies
 and writes whole pieces in threads, and its verdict comes back through the same inbox. A web seed
 (`net.webseed`) is one more peer.
 

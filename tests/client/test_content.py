@@ -261,7 +261,7 @@ async def test_pausing(tmp_path: Path, autojump_clock):
         await done(node)
         node.torrent.pause()
         await trio.sleep(1)
-        assert node.torrent.welcome() is not None
+        assert node.engine.welcome() is not None
         assert node.torrent.status.peers == 0
         node.torrent.resume()
         await trio.sleep(1)

@@ -81,7 +81,7 @@ class Arena:
             (self._save_path / self.metainfo.name).write_bytes(PAYLOAD[:size] + bytes(len(PAYLOAD) - size))
 
     def _find(self, info_hash: bytes) -> Welcome | None:
-        return self.node.torrent.welcome() if info_hash == self.metainfo.info_hashes.wire else None
+        return self.node.engine.welcome() if info_hash == self.metainfo.info_hashes.wire else None
 
     async def run(self) -> None:
         """Play the case, up to where nothing is left to happen."""

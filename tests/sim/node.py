@@ -16,7 +16,7 @@ import attrs
 
 from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
-from trio_torrent.client.torrent import TICK_SECONDS
+from trio_torrent.client.session import TICK_SECONDS
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.net.backlog import BATCH
 from trio_torrent.net.peer import MOST_UNSAID

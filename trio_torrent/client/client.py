@@ -33,11 +33,13 @@ from trio_torrent.swarm.shares import Budget
 from .buckets import Buckets
 from .content import Rules
 from .dht import open_dht
+from .engine import Engine, Wishes
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
+from .shared import Shared
 from .source import load
 from .status import State
-from .torrent import Shared, Torrent
+from .torrent import Torrent
 from .web import open_web
 
 _PEER_ID_LETTERS = string.ascii_letters + string.digits
@@ -50,7 +52,8 @@ class Client:
         self._nursery = nursery
         self._shared = shared
         self._dht = dht
-        self._torrents: dict[bytes, Torrent] = {}  # by each 20-byte name
+        self._torrents: dict[Engine, Torrent] = {}  # in the order in which they were added
+        self._engines: dict[bytes, Engine] = {}  # by each 20-byte name
 
     def __repr__(self) -> str:
         return f"<Client on port {self.port} with {len(self.torrents)} torrents>"
@@ -68,7 +71,7 @@ class Client:
     @property
     def torrents(self) -> tuple[Torrent, ...]:
         """All that were added, in that order."""
-        return tuple(dict.fromkeys(self._torrents.values()))
+        return tuple(self._torrents.values())
 
     @property
     def dht(self) -> Dht | None:
@@ -110,10 +113,10 @@ class Client:
         """
         found = await load(source, self._shared.http)
         known = self._known(found)
-        if known is not None and known.status.state not in (State.FAILED, State.STOPPED):
+        if known is not None and known.state not in (State.FAILED, State.STOPPED):
             known.add_peers([*peers, *(found.peers if isinstance(found, Magnet) else ())])
-            return known
-        torrent = Torrent(
+            return self._torrents[known]
+        engine = Engine(
             found,
             Path(save_path),
             self._shared,
@@ -124,27 +127,30 @@ class Client:
                 overwrite=overwrite,
                 allocation=self._shared.settings.allocation,
             ),
-            select=select,
-            sequential=sequential,
-            forget=self._forget,
-            limit_down=limit_down,
-            limit_up=limit_up,
+            wishes=Wishes(select=select, sequential=sequential, limit_down=limit_down, limit_up=limit_up),
             learned=self._name,
         )
-        self._torrents.update(dict.fromkeys(found.info_hashes.all_wire, torrent))
-        self._nursery.start_soon(torrent.run)
+        if known is not None:
+            self._forget(known)
+        return self._start(engine)
+
+    def _start(self, engine: Engine) -> Torrent:
+        torrent = self._torrents[engine] = Torrent(engine, partial(self._forget, engine))
+        self._engines.update(dict.fromkeys(engine.info_hashes.all_wire, engine))
+        self._nursery.start_soon(engine.run)
         return torrent
 
-    def _forget(self, torrent: Torrent) -> None:
-        self._torrents = {name: known for name, known in self._torrents.items() if known is not torrent}
+    def _forget(self, engine: Engine) -> None:
+        self._torrents.pop(engine, None)
+        self._engines = {name: known for name, known in self._engines.items() if known is not engine}
 
-    def _known(self, found: Metainfo | Magnet) -> Torrent | None:
-        return next((self._torrents[name] for name in found.info_hashes.all_wire if name in self._torrents), None)
+    def _known(self, found: Metainfo | Magnet) -> Engine | None:
+        return next((self._engines[name] for name in found.info_hashes.all_wire if name in self._engines), None)
 
-    def _name(self, torrent: Torrent) -> None:
+    def _name(self, engine: Engine) -> None:
         """The link to a hybrid may have named it by one of its names only."""
-        for name in torrent.info_hashes.all_wire:
-            self._torrents.setdefault(name, torrent)
+        for name in engine.info_hashes.all_wire:
+            self._engines.setdefault(name, engine)
 
     def set_limits(self, *, down: int | EllipsisType | None = ..., up: int | EllipsisType | None = ...) -> None:
         """Bytes a second for all torrents together, from now on; None is no limit.
@@ -155,23 +161,23 @@ class Client:
 
     def find(self, info_hash: bytes) -> Welcome | None:
         """Who welcomes peers for this torrent."""
-        torrent = self._torrents.get(info_hash)
-        return torrent.welcome() if torrent is not None else None
+        engine = self._engines.get(info_hash)
+        return engine.welcome() if engine is not None else None
 
     def names(self) -> list[bytes]:
         """The info-hashes of all torrents that neighbours may be told of."""
-        return [name for torrent in self.torrents for name in torrent.names]
+        return [name for engine in self._torrents for name in engine.names]
 
     def neighbour(self, info_hash: bytes, address: Address) -> None:
         """Somebody in the local network has this torrent."""
-        if (torrent := self._torrents.get(info_hash)) is not None:
-            torrent.meet(address, SOURCE)
+        if (engine := self._engines.get(info_hash)) is not None:
+            engine.meet(address, SOURCE)
 
     async def stop(self) -> None:
         """Stop every torrent, all at once."""
         async with trio.open_nursery() as nursery:
-            for torrent in self.torrents:
-                nursery.start_soon(torrent.stop)
+            for engine in self._torrents:
+                nursery.start_soon(engine.stop)
 
 
 @asynccontextmanager

@@ -62,7 +62,6 @@ LEAF_RATE = 32 << 20
 class Reports:
     """Whom to tell, besides the scheduler."""
 
-    verdict: Callable[[outcome.Outcome[Verdict]], None]
     gone: Callable[[Address, str], None]  # a peer, and why
     finished: Callable[[], None]
     layers: Callable[[Mapping[bytes, bytes]], None]  # those that were missing
@@ -85,6 +84,7 @@ class Performer:
         share: Share,
         throttle: Throttle,
         boundary: Boundary,
+        verdict: Callable[[outcome.Outcome[Verdict]], None],
         reports: Reports,
     ) -> None:
         self._nursery = nursery
@@ -97,6 +97,7 @@ class Performer:
         self._share = share
         self._throttle = throttle
         self._boundary = boundary
+        self._verdict = verdict
         self._reports = reports
         self._leaves = trio.Lock()  # one such job at a time; those who wait for it are served in turn
         self._connections: dict[PeerId, PeerConnection | WebSeedConnection] = {}
@@ -128,7 +129,7 @@ class Performer:
         for command in commands:
             match command:
                 case Verify(piece, digests):
-                    self._store.verify(piece, digests=digests, done=self._reports.verdict)
+                    self._store.verify(piece, digests=digests, done=self._verdict)
                 case Keep(piece, offset, data):
                     self._store.keep(piece, offset, data)
                 case Discard(piece):

@@ -1,0 +1,44 @@
+"""What the torrents of one client have in common."""
+
+from __future__ import annotations
+
+from random import Random
+
+import attrs
+import trio
+
+from trio_torrent.address import Address
+from trio_torrent.disk.records import Records
+from trio_torrent.disk.workers import Workers
+from trio_torrent.net.asking import Asker
+from trio_torrent.net.boundary import Boundary
+from trio_torrent.net.dial import Connect
+from trio_torrent.net.http_tracker import Getter
+from trio_torrent.net.lane import OpenLane
+from trio_torrent.net.places import Places
+
+from .buckets import Buckets
+from .discovery import Finder
+from .settings import Settings
+
+
+@attrs.frozen(eq=False)
+class Shared:
+    """A port, an identity, threads, limits, and the ways out into the world."""
+
+    settings: Settings
+    workers: Workers
+    http: Getter
+    open_lane: OpenLane
+    trackers: Asker
+    connect: Connect
+    peer_id: bytes
+    port: int
+    boundary: Boundary
+    random: Random
+    buckets: Buckets
+    dht: Finder | None = None
+    places: Places = attrs.field(factory=Places)
+    own: frozenset[Address] = frozenset()  # where we would reach ourselves
+    upload_turns: trio.Lock = attrs.field(factory=trio.Lock)  # the line of torrents before the bucket
+    records: Records | None = None
