@@ -296,8 +296,12 @@ TRACKER_URLS = [
 TRACKER_QUERIES = [announce_url("?", SAID)[1:].encode(), b"info_hash=" + b"%ff" * 20 + b"&info_hash=" + b"a" * 20]
 SOCKS_REPLIES = [b"\5\2\1\0\5\0\0\1" + bytes(6), b"\5\2\1\0\5\0\0\3\5proxy\0\1", b"\5\0\5\5\0\1"]
 RECORDS = [
-    Record("/", Bitfield(12, [0, 5]), {"a/b": Look(5, 6), "c": Look(7, 8)}, 9, True, {"c": "d"}).to_bytes(),
-    Record("/", Bitfield(12), {}, 9, False, peers=(Address("1.2.3.4", 5), Address("::1", 6))).to_bytes(),
+    Record(
+        "/", Bitfield(12, [0, 5]), Bitfield(12, [5]), "now", {"a/b": Look(5, 6), "c": Look(7, 8)}, 9, True, {"c": "d"}
+    ).to_bytes(),
+    Record(
+        "/", Bitfield(12), Bitfield(12), "", {}, 9, False, peers=(Address("1.2.3.4", 5), Address("::1", 6))
+    ).to_bytes(),
 ]
 UT_METADATA: list[MetadataMessage] = [MetadataRequest(0), MetadataData(7, 123_456, b"piece" * 50), MetadataReject(3)]
 UT_PEX = [

@@ -257,7 +257,7 @@ def join(
         places=places or Places(),
         dht=dht,
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
-        records=Records(settings.state_folder, InlineWorkers()) if settings.state_folder is not None else None,
+        records=Records(settings.state_folder, InlineWorkers(), "today") if settings.state_folder is not None else None,
     )
     engine = Engine(source, save_path, shared, peers or [], rules=rules, wishes=Wishes(**wishes))
 

@@ -14,6 +14,7 @@ import trio.testing
 
 from tests.faults import ERRORS, failing_disk
 from tests.payload import multi, random_bytes, write
+from trio_torrent.client.content import SYNC_SECONDS
 from trio_torrent.client.events import Checked, Troubled
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.status import State
@@ -50,7 +51,7 @@ async def download(tmp_path: Path, *, seconds: float = 60) -> None:
         with trio.fail_after(seconds):
             await node.torrent.wait_complete()
         assert node.torrent.status.state is State.SEEDING
-        await trio.sleep(10)
+        await trio.sleep(SYNC_SECONDS + 30)
         no_false_have(tmp_path)
     assert {name: (folder / "folder" / name).read_bytes() for name in FILES} == FILES
     no_false_have(tmp_path)

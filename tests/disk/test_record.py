@@ -22,6 +22,8 @@ HASH = bytes(range(20))
 RECORD = Record(
     root="/downloads",
     have=Bitfield(10, [0, 9]),
+    safe=Bitfield(10, [9]),
+    run="today",
     files={"folder/ä": Look(100, 1_700_000_000_123_456_789), "folder/b": Look(0, 5)},
     saved=1_700_000_001_000_000_000,
     running=True,
@@ -59,7 +61,9 @@ def test_one_of_another_number_of_pieces_is_refused(pieces: int):
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        (b"version", 2),
+        (b"version", 1),
+        (b"run", 5),
+        (b"safe", b"\xff"),
         (b"have", 5),
         (b"have", b"\xff\xff"),
         (b"files", []),
@@ -85,7 +89,7 @@ def test_what_is_not_a_record(key: bytes, value: object):
 
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
-    return Records(tmp_path / "state" / "deep", InlineWorkers())
+    return Records(tmp_path / "state" / "deep", InlineWorkers(), "today")
 
 
 def test_the_last_one_is_found(records: Records):

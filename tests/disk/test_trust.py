@@ -18,11 +18,19 @@ SAVED = 1_700_000_000 * SECOND
 METAINFO = multi({"a": random_bytes(PIECE + 100), "empty": b"", "b": bytes(2 * PIECE)})  # 0 and 1; none; 1, 2 and 3
 NAMES = {0: "folder/a", 1: "folder/empty", 2: "folder/b", PARTS: ".parts"}
 A, B = Look(PIECE + 100, SAVED - 9 * SECOND), Look(2 * PIECE, SAVED - 5 * SECOND)
-RECORD = Record(root="/", have=Bitfield(4, [0, 1, 3]), files={"folder/a": A, "folder/b": B}, saved=SAVED, running=True)
+RECORD = Record(
+    root="/",
+    have=Bitfield(4, [0, 1, 3]),
+    safe=Bitfield(4, [0, 3]),
+    run="today",
+    files={"folder/a": A, "folder/b": B},
+    saved=SAVED,
+    running=True,
+)
 
 
-def trust(record: Record, now: dict[int, Look]) -> tuple[set[int], set[int]]:
-    found = Trust(record, METAINFO.layout, PIECE)
+def trust(record: Record, now: dict[int, Look], run: str = "today") -> tuple[set[int], set[int]]:
+    found = Trust(record, METAINFO.layout, PIECE, run)
     found.look(NAMES, now, parts=PARTS)
     return set(found.have), set(found.doubtful)
 
@@ -33,6 +41,15 @@ def later(seen: Look, seconds: float) -> Look:
 
 def test_what_looks_as_it_did_is_trusted():
     assert trust(RECORD, {0: A, 2: B}) == ({0, 1, 3}, set())
+
+
+@pytest.mark.parametrize(("then", "now"), [("today", "tomorrow"), ("", ""), ("today", "")])
+def test_after_a_restart_what_the_disk_was_not_asked_to_keep_is_compared(then: str, now: str):
+    assert trust(attrs.evolve(RECORD, run=then), {0: A, 2: B}, now) == ({0, 3}, {1})
+
+
+def test_what_was_not_kept_of_a_file_that_is_gone_is_not_looked_for():
+    assert trust(RECORD, {2: B}, "tomorrow") == ({3}, set())
 
 
 def test_whoever_was_killed_wrote_a_little_more_to_what_is_incomplete():

@@ -15,6 +15,7 @@ from types import EllipsisType
 import trio
 
 from trio_torrent.address import Address
+from trio_torrent.disk.boot import boot_id
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.metainfo.magnet import Magnet
@@ -193,12 +194,12 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
         open_workers(settings.threads) as workers,
-        open_workers(1) as writers,
+        open_workers(2) as writers,
         open_web(settings, random) as (http, trackers),
         open_dht(settings, port_of(listeners), workers, boundary) as dht,
         trio.open_nursery() as nursery,
     ):
-        records = Records(settings.state_folder, writers) if settings.state_folder is not None else None
+        records = Records(settings.state_folder, writers, boot_id()) if settings.state_folder is not None else None
         client = _start(nursery, settings, workers, records, http, trackers, dht, listeners, boundary, random)
         try:
             yield client

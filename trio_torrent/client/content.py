@@ -22,6 +22,7 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.disk.boot import run_of
 from trio_torrent.disk.check import check
 from trio_torrent.disk.files import PARTS, Files, translated
 from trio_torrent.disk.look import Look
@@ -43,6 +44,10 @@ logger = logging.getLogger("trio_torrent")
 # From one record to the next. A kill costs at most 5 s of pieces, if the disk takes a record within 2.5 s: those since
 # the last record but one, if it comes just before the last is on the disk.
 SAVE_SECONDS = 2.0
+
+# How often what was written is to be made safe against a power cut, which costs comparing what came since. Others leave
+# that to the system, which writes within half a minute; more often would make every download wait for the disk.
+SYNC_SECONDS = 60.0
 
 # For a disk to take what is being written; one that is stuck is left alone.
 SETTLE_SECONDS = 10.0
@@ -85,6 +90,7 @@ class Content:
         self._trust = rules.trust
         self._known = False  # `have` says what is in the files
         self._doubts: set[int] = set()  # files
+        self._safe = Bitfield(metainfo.geometry.pieces)  # what would survive a power cut
         self._looks: dict[int, Look] = {}  # when the last record was saved
         self._changed = trio.Event()  # since then
         self._complained = False
@@ -107,6 +113,7 @@ class Content:
             if first and (record := await self._workers.run(self._load)) is not None:
                 self.last_run = Tally(record.peers, record.downloaded, record.uploaded)
             doubtful, looks = await self._workers.run(partial(self._remember, record, selection))
+            self._safe = _both(self._safe, self.have)
         if doubtful.count:
             for piece in (await check(self._metainfo, self.files, self._workers, tell, only=doubtful)).good:
                 self.have.add(piece)
@@ -114,7 +121,7 @@ class Content:
         if first and self._rules.download and not self._rules.overwrite and not ours:
             self._check_foreign(looks, selection)
         with trio.CancelScope(shield=True):
-            await self._workers.run(partial(self._seal, looks, doubtful))
+            await self._workers.run(partial(self._seal, looks))
         self._known = True
 
     def _load(self) -> Record | None:
@@ -136,9 +143,9 @@ class Content:
         elif record is None or not self._trust:
             doubtful = Bitfield.full(self.have.size)
         else:
-            trust = Trust(record, self._metainfo.layout, self._metainfo.geometry.piece_length)
+            trust = Trust(record, self._metainfo.layout, self._metainfo.geometry.piece_length, self._run)
             trust.look(self._names, looks, parts=PARTS)
-            self.have, doubtful = trust.have, trust.doubtful
+            self.have, self._safe, doubtful = trust.have, record.safe, trust.doubtful
         if PARTS in looks:
             self.files.set_aside(range(len(self._metainfo.files)))
             if self._rules.download:
@@ -186,15 +193,18 @@ class Content:
                     file=number,
                 )
 
-    def _seal(self, looks: dict[int, Look], checked: Bitfield) -> None:
-        """Remember how complete files looked before they were read, and that all may have been written just now."""
+    def _seal(self, looks: dict[int, Look]) -> None:
+        """Remember how complete files looked before they were read, and what may have been written just now."""
         self.files.begin(looks)
         length = self._metainfo.geometry.piece_length
         self._looks = looks
+        unsafe = self.have - self._safe
+        if unsafe.count and PARTS in looks:
+            self.files.suspect([PARTS])
         for number, seen in looks.items():
             if number != PARTS:
                 own = self._metainfo.layout.pieces_of(number, length)
-                if any(piece in checked for piece in own):
+                if any(piece in unsafe for piece in own):
                     self.files.suspect([number])
                 if own and all(piece in self.have for piece in own):
                     self.files.seal(number, seen)
@@ -256,29 +266,36 @@ class Content:
     async def keep(self, tally: Callable[[], Tally], complete: Callable[[], bool]) -> None:
         """Save a record whenever there is something new, until cancelled. The first one was saved before."""
         told, saved_at = tally(), trio.current_time()
+        synced_at = saved_at
         while True:
             with trio.move_on_after(HEARTBEAT_SECONDS):
                 await self._changed.wait()
                 await trio.sleep_until(saved_at + SAVE_SECONDS)
             saved_at = trio.current_time()
+            if saved_at >= synced_at + SYNC_SECONDS and self.have != self._safe:
+                await self._sync()
+                synced_at = trio.current_time()
+                self._changed.set()
             if self._changed.is_set() or not complete() or tally() != told:
                 self._changed, told = trio.Event(), tally()
                 await self.save(told, running=not complete())
 
     async def save(self, tally: Tally, *, running: bool) -> None:
-        """Save what is known now, after the data. StorageError if the data cannot be."""
+        """Save what is known now. StorageError if a file is not what it should be."""
         if self._records is None:
-            await self._workers.run(partial(self.files.sync, durable=False))
+            await self._workers.run(self.files.written)
         elif self._known:
             have = Bitfield.from_bytes(bytes(self.have), self.have.size)
             await self._records.workers.run(partial(self._save, self._records, have, tally, running))
 
     def _save(self, records: Records, have: Bitfield, tally: Tally, running: bool) -> None:
-        self._looks.update(self.files.sync(durable=True))
+        self._looks.update(self.files.written())
         names = self._names
         record = Record(
             root=self._root,
             have=have,
+            safe=_both(self._safe, have),
+            run=self._run,
             files={names[number]: seen for number, seen in self._looks.items()},
             saved=time.time_ns(),
             running=running,
@@ -295,6 +312,14 @@ class Content:
                 logger.warning("%s: no record can be kept: %s", self._metainfo.name, error)
             self._complained = True
 
+    async def _sync(self) -> None:
+        """What is known to be there now will be there without power."""
+        if self._records is not None:
+            have = Bitfield.from_bytes(bytes(self.have), self.have.size)
+            async with self._records.syncing:
+                await self._records.workers.run(self.files.sync)
+            self._safe = have
+
     async def settle(self) -> None:
         """A session is over: return when nothing is being written, or the disk is stuck."""
         with trio.move_on_after(SETTLE_SECONDS, shield=True):
@@ -304,6 +329,8 @@ class Content:
         """Save the last record, and close the files."""
         with trio.move_on_after(SETTLE_SECONDS, shield=True), suppress(StorageError):
             if self.keeps:
+                if not self._run:  # then a record of what is not safe is worth nothing
+                    await self._sync()
                 await self.save(tally, running=False)
         self.files.close()
 
@@ -317,6 +344,10 @@ class Content:
     @property
     def _root(self) -> str:
         return str(self.files.root.absolute())
+
+    @property
+    def _run(self) -> str:
+        return run_of(self._records.boot, self.files.root) if self._records is not None else ""
 
     @property
     def _info_hash(self) -> bytes:
@@ -335,6 +366,11 @@ class Content:
             "/".join(files[number].path): paths.path(number).relative_to(paths.root).as_posix()
             for number in paths.renamed
         }
+
+
+def _both(one: Bitfield, other: Bitfield) -> Bitfield:
+    """What is in both."""
+    return one - (one - other)
 
 
 def is_safe(path: str) -> bool:

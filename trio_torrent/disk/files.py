@@ -43,7 +43,8 @@ class Files:
         self._state = threading.Condition()  # for what follows
         self._in_parts = 0  # threads that use the part file
         self._moving = False  # bytes are being moved out of it
-        self._dirty: set[int] = set()  # written since the last `sync`
+        self._fresh: set[int] = set()  # written since the last `written`
+        self._unsynced: set[int] = set()  # and since the last `sync`
         self._sealed: dict[int, Look] = {}
 
     def path(self, file: int) -> Path:
@@ -107,7 +108,7 @@ class Files:
             parted = file in self.parted and parts is not None
             self._in_parts += parted
             if writable:
-                self._dirty.add(PARTS if parted else file)
+                self._note(PARTS if parted else file)
         try:
             with self._using(PARTS if parted else file, writable=writable) as descriptor:
                 yield descriptor, parts.place(file, part.offset) if parted and parts else part.offset
@@ -185,7 +186,8 @@ class Files:
         if self._parts is not None:
             self._opened.drop()
             with self._state:
-                self._dirty.discard(PARTS)
+                self._fresh.discard(PARTS)
+                self._unsynced.discard(PARTS)
             with translated(self.parts_path):
                 self.parts_path.unlink(missing_ok=True)
 
@@ -210,8 +212,7 @@ class Files:
         `seen` is how it looked before its bytes were compared, if that was later than they were written.
         """
         if seen is None:
-            with self._using(file, writable=False) as descriptor:
-                seen = self._look(file, descriptor)
+            seen = self._look_at(file)
         self._sealed[file] = seen
 
     def begin(self, there: Iterable[int]) -> None:
@@ -219,7 +220,8 @@ class Files:
         self._opened.drop()
         self._sealed.clear()
         with self._state:
-            self._dirty.intersection_update(there)
+            self._fresh.intersection_update(there)
+            self._unsynced.intersection_update(there)
 
     def assure(self, start: int, length: int) -> None:
         """Raise ChangedError if a file that is sealed, and has some of these bytes, is not what it was."""
@@ -235,29 +237,41 @@ class Files:
         return [number for number, seen in self._sealed.items() if look(self.path(number)) != seen]
 
     def suspect(self, numbers: Iterable[int]) -> None:
-        """These may have been written a moment ago: the next `sync` is for them, too."""
+        """These may have been written a moment ago: the next `written` and `sync` are for them, too."""
         with self._state:
-            self._dirty.update(numbers)
+            self._note(*numbers)
 
-    def sync(self, *, durable: bool) -> dict[int, Look]:
-        """How those files look that were written since the last call; if `durable`, what was written stays.
+    def _note(self, *numbers: int) -> None:
+        self._fresh.update(numbers)
+        self._unsynced.update(numbers)
 
-        Also without power. ChangedError if one of them is gone.
-        """
+    def written(self) -> dict[int, Look]:
+        """How those files look that were written since the last call. ChangedError if one of them is gone."""
         with self._state:
-            dirty, self._dirty = self._dirty, set()
-        found = {}
+            fresh, self._fresh = self._fresh, set()
         try:
-            for number in sorted(dirty):
-                with self._using(number, writable=False) as descriptor:
-                    if durable:
-                        sync(descriptor)
-                    found[number] = self._look(number, descriptor)
+            return {number: self._look_at(number) for number in sorted(fresh)}
         except StorageError:
             with self._state:
-                self._dirty |= dirty
+                self._fresh |= fresh
             raise
-        return found
+
+    def sync(self) -> None:
+        """Return when what was written would survive a power cut. StorageError if that cannot be."""
+        with self._state:
+            unsynced, self._unsynced = self._unsynced, set()
+        try:
+            for number in sorted(unsynced):
+                with self._using(number, writable=False) as descriptor:
+                    sync(descriptor)
+        except StorageError:
+            with self._state:
+                self._unsynced |= unsynced
+            raise
+
+    def _look_at(self, file: int) -> Look:
+        with self._using(file, writable=False) as descriptor:
+            return self._look(file, descriptor)
 
     def _look(self, file: int, descriptor: int) -> Look:
         status = os.fstat(descriptor)

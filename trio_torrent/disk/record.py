@@ -19,7 +19,7 @@ from trio_torrent.errors import BencodeError
 
 from .look import Look
 
-VERSION = 1
+VERSION = 2
 MAX_DEPTH = 4  # the record, its files, one of them
 MAX_PEERS = 50  # as many as a torrent talks to
 
@@ -29,7 +29,9 @@ class Record:
     """Paths of files are from the save path, with slashes. Files that were not there are not in `files`."""
 
     root: str  # the save path
-    have: Bitfield  # verified, and in the files
+    have: Bitfield  # verified, and in the files as long as the machine runs
+    safe: Bitfield  # those that would survive a power cut
+    run: str  # of the machine; empty if that is not known
     files: Mapping[str, Look] = attrs.field(repr=False)
     saved: int  # when, in nanoseconds since 1970
     running: bool  # more was going to be written
@@ -52,7 +54,9 @@ class Record:
                 b"peers6": ipv6,
                 b"renamed": renamed,
                 b"root": os.fsencode(self.root),
+                b"run": self.run.encode(),
                 b"running": int(self.running),
+                b"safe": bytes(self.safe),
                 b"saved": self.saved,
                 b"uploaded": self.uploaded,
                 b"version": VERSION,
@@ -72,6 +76,8 @@ class Record:
         return cls(
             root=os.fsdecode(_bytes(values, b"root")),
             have=Bitfield.from_bytes(_bytes(values, b"have"), pieces),
+            safe=Bitfield.from_bytes(_bytes(values, b"safe"), pieces),
+            run=_text(_bytes(values, b"run")),
             files={path.decode(): _look(seen) for path, seen in _dict(values, b"files").items()},
             saved=_count(values, b"saved"),
             running=bool(_count(values, b"running")),
@@ -113,7 +119,7 @@ def _count(values: dict[bytes, Value], key: bytes) -> int:
 
 def _text(value: Value) -> str:
     if not isinstance(value, bytes):
-        raise ValueError("a path is not a string")
+        raise ValueError("a text is not a string")
     return value.decode()
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
+import trio
+
 from .atomic import replace
 from .files import translated
 from .record import Record
@@ -18,10 +20,15 @@ BEFORE = ".resume.before"  # the generation before the last
 
 
 class Records:
-    """By info-hash. `workers` are for those who save: a disk that is slow to sync must not hold up others' reads."""
+    """By info-hash. `workers` are for those who save: a disk that is slow to sync must not hold up others' reads.
 
-    def __init__(self, folder: Path, workers: Workers) -> None:
+    `boot` is the run of the machine, as of `boot_id`.
+    """
+
+    def __init__(self, folder: Path, workers: Workers, boot: str) -> None:
         self.workers = workers
+        self.boot = boot
+        self.syncing = trio.Lock()  # one at a time, so that a thread is left for records
         self._folder = folder
 
     def load(self, info_hash: bytes, pieces: int) -> Record | None:

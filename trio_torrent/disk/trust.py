@@ -5,6 +5,9 @@ somebody else. A program that was killed has saved its last record a moment befo
 within that moment, to a file of which pieces were lacking, was written by us, and such pieces at that. Anything else
 has to be compared with the torrent again: those files alone.
 
+What was written is there as long as the machine runs. After that, a record tells which pieces the disk has for sure:
+the others are compared.
+
 The price: whoever kills us and within two minutes writes over a file that is incomplete is taken for us.
 """
 
@@ -28,11 +31,11 @@ _NANO = 1_000_000_000
 
 
 class Trust:
-    """Which pieces we `have`, and which are `doubtful`: they may be there, and nobody knows."""
+    """Which pieces we `have`, and which are `doubtful`: they may be there, and nobody knows. `run` is the machine's."""
 
-    def __init__(self, record: Record, layout: FileLayout, piece_length: int) -> None:
-        self.have = Bitfield.from_bytes(bytes(record.have), record.have.size)
-        self.doubtful = Bitfield(self.have.size)
+    def __init__(self, record: Record, layout: FileLayout, piece_length: int, run: str) -> None:
+        self.doubtful = record.have - record.safe if not run or run != record.run else Bitfield(record.have.size)
+        self.have = record.have - self.doubtful
         self._record = record
         self._layout = layout
         self._piece_length = piece_length
