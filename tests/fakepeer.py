@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import trio
 
+from tests.heard import messages
 from trio_torrent.address import Address
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.net.handshaking import receive_handshake
@@ -44,14 +45,14 @@ class FakePeer:
         """Answer the handshake of the other side."""
         self.theirs, early = await receive_handshake(self.stream)
         await self.stream.send_all(bytes(self.ours))
-        self._waiting += self._connection.receive(early)
+        self._waiting += messages(self._connection.receive(early))
         return self.theirs
 
     async def greet(self) -> Handshake:
         """Say ours first, as the one who dialled."""
         await self.stream.send_all(bytes(self.ours))
         theirs, early = await receive_handshake(self.stream)
-        self._waiting += self._connection.receive(early)
+        self._waiting += messages(self._connection.receive(early))
         return theirs
 
     async def say(self, *messages: wire.Message) -> None:
@@ -72,7 +73,7 @@ class FakePeer:
             data = await self.stream.receive_some()
             if not data:
                 raise StopAsyncIteration
-            self._waiting += self._connection.receive(data)
+            self._waiting += messages(self._connection.receive(data))
         self.heard.append(self._waiting.pop(0))
         return self.heard[-1]
 

@@ -18,6 +18,7 @@ from random import Random
 import attrs
 
 from tests.dht.stranger import DATAGRAMS, Declined, Stranger
+from tests.heard import messages
 from tests.metainfo.cases import BAD, ODD
 from tests.metainfo.making import Contents, make_torrent
 from trio_torrent.address import Address
@@ -243,7 +244,7 @@ def parse_messages(data: bytes) -> None:
 
 def said(*chunks: bytes) -> list[wire.Message]:
     connection = PeerSide(pieces=16, fast=True, v2=True)
-    return [message for chunk in chunks for message in connection.receive(chunk)]
+    return messages(heard for chunk in chunks for heard in connection.receive(chunk))
 
 
 def torrents() -> Iterable[bytes]:

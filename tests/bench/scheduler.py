@@ -67,9 +67,8 @@ class Swarm:
         while done < BLOCKS:
             for peer, asked in self.asked.items():
                 batch, asked[:BATCH] = asked[:BATCH], []
-                said = tuple(wire.Piece(request.piece, request.offset, self.data) for request in batch)
                 start = time.process_time()
-                self.happen(Received(peer, said, asks=BLOCKS))
+                self.happen(Received(peer, (wire.Landed(tuple(batch)),), asks=BLOCKS))
                 for piece in self.verify:
                     self.happen(PieceVerified(piece))
                 spent += time.process_time() - start

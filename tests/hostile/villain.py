@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from tests.fakepeer import FakePeer
+from tests.heard import messages
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.errors import PeerError
@@ -63,7 +64,7 @@ class Villain(FakePeer):
             self.theirs, early = await receive_handshake(self.stream)
         except PeerError as error:
             raise EOFError(str(error)) from None
-        self._waiting += self._connection.receive(early)
+        self._waiting += messages(self._connection.receive(early))
         return self.theirs
 
     async def __anext__(self) -> wire.Message:

@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 
+from tests.heard import messages
 from trio_torrent.errors import StorageError
 from trio_torrent.net.backlog import FIRST_BATCH
 from trio_torrent.net.boundary import Boundary
@@ -82,7 +83,7 @@ class Bench:
         await trio.testing.wait_all_tasks_blocked()
         sent = b"".join(self.stream.sent)
         self.stream.sent.clear()
-        return list(Connection(pieces=100, fast=True, v2=True).receive(sent))
+        return messages(Connection(pieces=100, fast=True, v2=True).receive(sent))
 
 
 def block(request: wire.Request) -> wire.Piece:
@@ -230,7 +231,7 @@ async def test_a_block_lands_in_its_place():
         bench.peer.ask([REQUEST], lambda request: memoryview(memory))
         assert await bench.said() == [REQUEST]
         await bench.brings(encode(block(REQUEST)))
-        assert bench.heard() == [Received(ME, (block(REQUEST),), asks=1)]
+        assert bench.heard() == [Received(ME, (wire.Landed((REQUEST,)),), asks=1)]
         assert memory == bytes([3]) * BLOCK
 
 
@@ -416,7 +417,7 @@ async def test_both_ends_of_memory_talk():
         peers[0].ask([REQUEST], lambda request: memoryview(memory))
         assert await inboxes[1][1].receive() == Received(PeerId(1), (REQUEST,))
         peers[1].serve([REQUEST])
-        assert await inboxes[0][1].receive() == Received(PeerId(0), (block(REQUEST),), asks=1)
+        assert await inboxes[0][1].receive() == Received(PeerId(0), (wire.Landed((REQUEST,)),), asks=1)
         assert await inboxes[1][1].receive() == Served(PeerId(1), (REQUEST,))
         peers[0].drop("enough")
         assert await inboxes[1][1].receive() == Left(PeerId(1), "closed the connection")

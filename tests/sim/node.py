@@ -38,13 +38,7 @@ if TYPE_CHECKING:
 SEND_BUFFER = 64 << 10
 
 _SIZES: dict[type[wire.Message], int] = {wire.Have: 9, wire.Request: 17, wire.Cancel: 17, wire.Reject: 17}
-_LANDED: dict[int, memoryview] = {}
 _BROUGHT: dict[tuple[int, int], bytes] = {}
-
-
-def _landed(size: int) -> memoryview:
-    """What stands for a block's data once it is in its place."""
-    return _LANDED.setdefault(size, memoryview(bytes(size)))
 
 
 def _brought(size: int, mark: int) -> bytes:
@@ -169,7 +163,7 @@ class End:
         if not self.closed:
             self.node.hear(Received(self.peer, tuple(map(self._read, messages)), self._asks))
 
-    def _read(self, message: wire.Message) -> wire.Message:
+    def _read(self, message: wire.Message) -> wire.Heard:
         match message:
             case wire.Piece(piece, offset, data):
                 self.node.count(len(data))
@@ -183,13 +177,13 @@ class End:
                 pass
         return message
 
-    def _land(self, message: wire.Piece, piece: int, offset: int, size: int) -> wire.Piece:
+    def _land(self, message: wire.Piece, piece: int, offset: int, size: int) -> wire.Heard:
         place, length = self._places.get((piece, offset), (None, 0))
         if place is None or length != size:
             return message
         self._forget(piece, offset)
         place[offset] = piece, message.data[0]
-        return wire.Piece(piece, offset, _landed(size))
+        return wire.Landed((wire.Request(piece, offset, size),))
 
     def _forget(self, piece: int, offset: int) -> None:
         if self._places.pop((piece, offset), None) is not None:

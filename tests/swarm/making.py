@@ -57,9 +57,9 @@ def own(request: wire.Request) -> wire.Piece:
     return wire.Piece(request.piece, request.offset, bytes(request.length))
 
 
-def landed(request: wire.Request) -> wire.Piece:
+def landed(request: wire.Request) -> wire.Landed:
     """The block as it comes when it went to its place."""
-    return wire.Piece(request.piece, request.offset, memoryview(bytes(request.length)))
+    return wire.Landed((request,))
 
 
 @attrs.define(eq=False)
@@ -112,9 +112,12 @@ class Swarm:
             now = min(until, now + 1)
             self.fetching.tick(now)
 
-    def gives(self, peer: Peer, block: wire.Piece, now: float = NOW) -> None:
+    def gives(self, peer: Peer, block: wire.Piece | wire.Landed, now: float = NOW) -> None:
         """A block comes, in answer to all that was asked so far."""
-        self.fetching.block(peer, block, peer.asks, now)
+        if isinstance(block, wire.Landed):
+            self.fetching.landed(peer, block.requests, peer.asks, now)
+        else:
+            self.fetching.block(peer, block, peer.asks, now)
 
     def leave(self, peer: Peer, now: float = NOW) -> None:
         del self.peers[peer.id]

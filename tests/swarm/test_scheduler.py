@@ -86,7 +86,7 @@ class Bench:
         name = remote_id or bytes([number]) * 20
         return self.happens(Joined(PeerId(number), where, name, fast, incoming, extended, crowded=crowded, dht=dht))
 
-    def says(self, number: int, *messages: wire.Message) -> list[Command]:
+    def says(self, number: int, *messages: wire.Heard) -> list[Command]:
         return self.happens(Received(PeerId(number), messages, self.asks[number]))
 
     def happens(self, event) -> list[Command]:
@@ -439,9 +439,8 @@ def test_a_place_is_not_left_with_a_peer_whose_choke_was_on_its_way():
     for messages in (heard, choke):
         for command in bench.says(1, *messages):
             if isinstance(command, Ask):
-                for request in command.requests:
-                    lent[request] = memoryview(bytearray(request.length))
-                    connection.expect(request, lent[request])
+                lent |= {request: memoryview(bytearray(request.length)) for request in command.requests}
+                connection.expect(command.requests, lent.__getitem__)
             elif isinstance(command, Withdraw):
                 for request in command.requests:
                     connection.forget(request)

@@ -159,7 +159,7 @@ class World(RuleBasedStateMachine):
     def lent_to(self, piece: int, offset: int) -> bool:
         return any(fake.asked.get((piece, offset)) for fake in self.peers.values())
 
-    def says(self, fake: FakePeer, *said: wire.Message) -> None:
+    def says(self, fake: FakePeer, *said: wire.Heard) -> None:
         self.happen(Received(fake.id, said, fake.asks))
 
     # -- what may happen ---------------------------------------------------------------------------------------------
@@ -212,14 +212,13 @@ class World(RuleBasedStateMachine):
         keys = data.draw(st.permutations(sorted(fake.asked)))[:count]
         self.says(fake, *(self.block(fake, key, BAD if lies and slot == 1 else GOOD) for key in keys))
 
-    def block(self, fake: FakePeer, key: tuple[int, int], content: bytes) -> wire.Piece:
+    def block(self, fake: FakePeer, key: tuple[int, int], content: bytes) -> wire.Heard:
         """A block, in its place if that is lent to the peer; the rest of it does not matter to anybody."""
-        whole = content * 4096
         length = GEOMETRY.block_size(key[0], key[1] // 16384)
         if fake.asked.pop(key, False):
             self.memory[key] = content
-            return wire.Piece(*key, memoryview(whole)[:length])
-        return wire.Piece(*key, whole[:length])
+            return wire.Landed((wire.Request(*key, length),))
+        return wire.Piece(*key, (content * 4096)[:length])
 
     @rule(slot=SLOTS, content=st.sampled_from([GOOD, BAD]))
     def deliver_what_was_withdrawn(self, slot: int, content: bytes) -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.strategies_wire import hash_messages, messages
 from trio_torrent.errors import ProtocolError
 from trio_torrent.wire.codec import MAX_OTHERS, encode, encode_all
-from trio_torrent.wire.connection import FORESEEN, Connection
+from trio_torrent.wire.connection import FORESEEN, MOST_FORESEEN, Connection
 from trio_torrent.wire.messages import (
     AllowedFast,
     Bitfield,
@@ -22,8 +22,10 @@ from trio_torrent.wire.messages import (
     Have,
     HaveAll,
     HaveNone,
+    Heard,
     Interested,
     KeepAlive,
+    Landed,
     Message,
     Piece,
     Port,
@@ -41,7 +43,7 @@ def connection(pieces: int | None = 16, fast: bool = True, v2: bool = False) -> 
     return Connection(pieces=pieces, fast=fast, v2=v2)
 
 
-def scatter(to: Connection, data: bytes) -> tuple[Message, ...]:
+def scatter(to: Connection, data: bytes) -> tuple[Heard, ...]:
     """What a socket does: fill the buffers in order, as far as the data goes."""
     taken = 0
     for buffer in to.buffers():
@@ -52,10 +54,15 @@ def scatter(to: Connection, data: bytes) -> tuple[Message, ...]:
     return to.received(taken)
 
 
-def feed(to: Connection, data: bytes, cuts: Iterable[int]) -> list[Message]:
-    """Feed the data in chunks that end at `cuts`."""
+def feed(to: Connection, data: bytes, cuts: Iterable[int]) -> list[Heard]:
+    """Feed the data in chunks that end at `cuts`. How many blocks land at once depends on those: here it is one."""
     edges = sorted({0, len(data), *(cut for cut in cuts if cut < len(data))})
-    return [message for start, end in itertools.pairwise(edges) for message in scatter(to, data[start:end])]
+    heard = [each for start, end in itertools.pairwise(edges) for each in scatter(to, data[start:end])]
+    return [one for each in heard for one in one_by_one(each)]
+
+
+def one_by_one(heard: Heard) -> Sequence[Heard]:
+    return [Landed((request,)) for request in heard.requests] if isinstance(heard, Landed) else [heard]
 
 
 class Places:
@@ -63,8 +70,16 @@ class Places:
 
     def __init__(self, to: Connection, keys: Sequence[tuple[int, int]]) -> None:
         self.memory = {key: bytearray(b"." * BLOCK) for key in keys}
-        for piece, offset in keys:
-            to.expect(Request(piece, offset, BLOCK), memoryview(self.memory[piece, offset]))
+        self.lent: set[tuple[int, int]] = set()
+        to.expect([Request(piece, offset, BLOCK) for piece, offset in keys], self.lend)
+
+    def lend(self, request: Request) -> memoryview:
+        self.lent.add((request.piece, request.offset))
+        return memoryview(self.memory[request.piece, request.offset])
+
+
+def landed(*keys: tuple[int, int]) -> Landed:
+    return Landed(tuple([Request(piece, offset, BLOCK) for piece, offset in keys]))
 
 
 def block(piece: int, offset: int) -> Piece:
@@ -116,8 +131,7 @@ def test_the_bitfield_of_a_giant_torrent_may_be_longer():
 def test_a_flood_of_small_messages_is_read_in_portions():
     """Half a megabyte of keep-alives, where blocks were foreseen, would be tens of megabytes of objects."""
     to = connection()
-    Places(to, KEYS)
-    to.expect(Request(2, 0, 200_000), memoryview(bytearray(200_000)))
+    to.expect([Request(2, 0, 200_000)], lambda request: memoryview(bytearray(request.length)))
     raw = encode_all([KeepAlive()] * 30_000 + [Have(1)])
     portions = [scatter(to, raw)]
     while to.has_more:
@@ -193,20 +207,33 @@ streams = st.lists(
 def test_blocks_land_in_their_places_in_any_order_and_any_split(said: list[Message], cuts: list[int]):
     to = connection()
     places = Places(to, KEYS)
-    assert feed(to, encode_all(said), cuts) == said
-    came = {(message.piece, message.offset): message for message in said if isinstance(message, Piece)}
-    for key, memory in places.memory.items():
-        if key in came:
-            assert bytes(memory) == bytes(came[key].data), "the first copy is in its place, and stays there"
+    heard: list[Heard] = []
+    came: set[tuple[int, int]] = set()
+    for message in said:
+        if isinstance(message, Piece) and (message.piece, message.offset) in KEYS:
+            key = message.piece, message.offset
+            heard.append(message if key in came else landed(key))
+            came.add(key)
+        else:
+            heard.append(message)
+    assert feed(to, encode_all(said), cuts) == heard
+    for key in came:
+        assert places.memory[key] == bytes(block(*key).data), "the first copy is in its place, and stays there"
 
 
-def test_a_block_that_is_foreseen_is_not_copied():
+def test_blocks_that_are_foreseen_are_not_copied_and_told_of_at_once():
     to = connection()
     places = Places(to, KEYS)
-    (message,) = scatter(to, encode(block(0, 0)))
-    assert isinstance(message, Piece)
-    assert isinstance(message.data, memoryview)
-    assert message.data.obj is places.memory[0, 0]
+    assert [buffer.obj for buffer in to.buffers()[1::2]] == [places.memory[key] for key in KEYS]
+    assert scatter(to, encode_all([block(*key) for key in KEYS[:4]])) == (landed(*KEYS[:4]),)
+
+
+def test_places_are_lent_as_late_as_can_be():
+    to = connection(None)
+    places = Places(to, [(piece, 0) for piece in range(3 * FORESEEN)])
+    assert not places.lent
+    to.buffers()
+    assert places.lent == {(piece, 0) for piece in range(FORESEEN)}
 
 
 def test_a_block_that_nobody_asked_for_brings_its_own_data():
@@ -232,16 +259,29 @@ def test_a_block_of_another_length_than_asked_for_stays_out():
     assert message == Piece(0, 0, b"short")
     assert isinstance(message, Piece)
     assert isinstance(message.data, bytes)
-    assert to.receive(encode(block(0, 0))) == (block(0, 0),)  # the place is still lent for the real one
+    assert to.receive(encode(block(0, 0))) == (landed((0, 0)),)  # the place is still lent for the real one
     assert places.memory[0, 0] == bytes(block(0, 0).data)
 
 
-def test_no_more_blocks_are_foreseen_than_there_are_slots():
-    to = connection(None)
-    Places(to, [(piece, 0) for piece in range(FORESEEN + 5)])
-    assert len(to.buffers()) == 2 * FORESEEN + 1
-    said = [block(piece, 0) for piece in range(FORESEEN + 5)]
-    assert list(to.receive(encode_all(said))) == said
+def test_a_fast_peer_may_fill_more_at_once_and_a_slow_one_less():
+    to, keys = connection(None), [(piece, 0) for piece in range(4 * MOST_FORESEEN)]
+    places, ahead = Places(to, keys), FORESEEN
+    raw = encode_all([block(*key) for key in keys])
+    while ahead < MOST_FORESEEN:
+        assert len(to.buffers()) == 2 * ahead + 1
+        size = ahead * (13 + BLOCK)
+        (heard,) = scatter(to, raw[:size])
+        assert isinstance(heard, Landed)
+        assert len(heard.requests) == ahead
+        raw, ahead = raw[size:], 2 * ahead
+    assert len(to.buffers()) == 2 * MOST_FORESEEN + 1
+    scatter(to, raw[: 5 * (13 + BLOCK)])
+    assert len(to.buffers()) == MOST_FORESEEN + 1
+    assert len(places.lent) < len(keys)
+    assert sum(len(heard.requests) for heard in to.receive(raw[5 * (13 + BLOCK) :]) if isinstance(heard, Landed)) == (
+        len(raw) // (13 + BLOCK) - 5
+    )
+    assert all(places.memory[key] == bytes(block(*key).data) for key in keys)
 
 
 # -- places are taken back -------------------------------------------------------------------------------------------
@@ -260,7 +300,7 @@ def test_forgetting_leaves_the_place_alone_from_then_on(cut: int):
     assert isinstance(message, Piece)
     assert isinstance(message.data, bytes)
     assert places.memory[0, 0] == b"!" * BLOCK
-    assert scatter(to, encode(block(0, BLOCK))) == (block(0, BLOCK),)  # the stream is still in step
+    assert scatter(to, encode(block(0, BLOCK))) == (landed((0, BLOCK)),)  # the stream is still in step
     assert bytes(places.memory[0, BLOCK]) == bytes(block(0, BLOCK).data)
 
 
@@ -299,7 +339,7 @@ def test_scratch_may_be_shared_by_all_connections():
     scratch = bytearray(64)
     one, other = (Connection(pieces=None, fast=True, scratch=scratch) for _ in range(2))
     raw = encode_all([Have(1), block(9, 9), Have(2)])
-    heard: dict[Connection, list[Message]] = {one: [], other: []}
+    heard: dict[Connection, list[Heard]] = {one: [], other: []}
     for start in range(0, len(raw), 5):
         for each in (one, other):
             heard[each] += scatter(each, raw[start : start + 5])

@@ -195,7 +195,7 @@ class _Tour:
             raise ProtocolError(f"{self._peer.address} sent another block than asked for")
         return attrs.evolve(probed, block=block)
 
-    async def _next(self, seconds: float, name: str, *kinds: type[wire.Message]) -> wire.Message:
+    async def _next(self, seconds: float, name: str, *kinds: type[wire.Message]) -> wire.Heard:
         """The next message of these kinds; of the others, those that tell of pieces are noted."""
         with trio.move_on_after(seconds):
             while True:
@@ -210,7 +210,7 @@ class _Tour:
                 self._heard += messages
         raise PeerError(f"{self._peer.address} sent no {name} within {seconds:g} s")
 
-    def _note(self, message: wire.Message) -> None:
+    def _note(self, message: wire.Heard) -> None:
         match message:
             case wire.Bitfield(bits):
                 self._have = Bitfield.from_bytes(bits, self._pieces)

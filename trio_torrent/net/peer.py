@@ -15,7 +15,7 @@ from trio_torrent.errors import PeerError, ProtocolError, StorageError
 from trio_torrent.swarm.events import Event, HashesServed, Left, PeerId, Received, Served
 from trio_torrent.wire.codec import encode, encode_all
 from trio_torrent.wire.connection import Connection
-from trio_torrent.wire.messages import Cancel, Extended, Hashes, Message, Reject, Request
+from trio_torrent.wire.messages import Cancel, Extended, Hashes, Heard, Message, Reject, Request
 from trio_torrent.wire.ut_metadata import MetadataData, encode_metadata
 
 from .backlog import Backlog
@@ -88,8 +88,7 @@ class PeerConnection:
         """Request blocks, for the places given; without any they come with data of their own."""
         self._asks += 1
         if place is not None:
-            for request in requests:
-                self._connection.expect(request, place(request))
+            self._connection.expect(requests, place)
         self.send(requests)
 
     def withdraw(self, requests: Sequence[Request], *, tell: bool = True) -> None:
@@ -158,7 +157,7 @@ class PeerConnection:
             self._reason = in_words(_first(group))
 
     async def _read(self, inbox: trio.MemorySendChannel[Event], early: bytes) -> None:
-        messages: tuple[Message, ...] | None = self._connection.receive(early) if early else ()
+        messages: tuple[Heard, ...] | None = self._connection.receive(early) if early else ()
         receive = receiver(self._stream, self._connection)
         while messages is not None:
             if messages:

@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable
 import trio
 
 from trio_torrent.wire.connection import Connection
-from trio_torrent.wire.messages import Message
+from trio_torrent.wire.messages import Heard
 
-Receive = Callable[[], Awaitable[tuple[Message, ...] | None]]
+Receive = Callable[[], Awaitable[tuple[Heard, ...] | None]]
 """The messages of the next chunk, perhaps none; None at the end of the stream."""
 
 CHUNK = 64 * 1024  # of streams that bring their own chunks
@@ -30,7 +30,7 @@ def receiver(stream: trio.abc.ReceiveStream, connection: Connection) -> Receive:
 def _scattering(stream: trio.SocketStream, connection: Connection) -> Receive:
     socket = stream.socket
 
-    async def receive() -> tuple[Message, ...] | None:
+    async def receive() -> tuple[Heard, ...] | None:
         if connection.has_more:
             return connection.more()
         while True:
@@ -45,7 +45,7 @@ def _scattering(stream: trio.SocketStream, connection: Connection) -> Receive:
 
 
 def _copying(stream: trio.abc.ReceiveStream, connection: Connection) -> Receive:
-    async def receive() -> tuple[Message, ...] | None:
+    async def receive() -> tuple[Heard, ...] | None:
         data = await stream.receive_some(CHUNK)
         return connection.receive(data) if data else None
 

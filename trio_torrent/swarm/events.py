@@ -8,7 +8,7 @@ from typing import NewType, TypeAlias
 import attrs
 
 from trio_torrent.address import Address
-from trio_torrent.wire.messages import Message, Request
+from trio_torrent.wire.messages import Heard, Request
 
 PeerId = NewType("PeerId", int)
 """The number of one connection. A peer that comes again gets another."""
@@ -69,7 +69,7 @@ class Received:
     """
 
     peer: PeerId
-    messages: tuple[Message, ...]
+    messages: tuple[Heard, ...]
     asks: int = 0
 
 

@@ -166,10 +166,7 @@ class Fetching:
     # -- what comes --------------------------------------------------------------------------------------------------
 
     def block(self, peer: Peer, message: Piece, asks: int, now: float) -> int:
-        """A block has come, read when the connection had carried out so many `Ask`s. Returns its bytes if it is of use.
-
-        `count` and `fill` are left to the caller, once for all blocks of a chunk.
-        """
+        """A block has come with data of its own. As `landed`."""
         piece, offset, data = message.piece, message.offset, message.data
         key, size = (piece, offset), len(data)
         if peer.asked.get(key, asks + 1) > asks:
@@ -182,18 +179,38 @@ class Fetching:
             self.wasted += size
             self.asking.fill_hungry(now)
             return 0
-        del peer.asked[key]
+        self._arrived(peer, Request(piece, offset, size), now, data)
+        return size
+
+    def landed(self, peer: Peer, blocks: Iterable[Request], asks: int, now: float) -> int:
+        """Blocks have come to their places, read when the connection had carried out so many `Ask`s.
+
+        Returns the bytes that are of use. `count` and `fill` are left to the caller, once for all that a chunk brings.
+        """
+        size, asked = 0, peer.asked
+        for block in blocks:
+            key = block.piece, block.offset
+            if asked.get(key, asks + 1) > asks:
+                self._useless(peer, key, block.length)
+                continue
+            self._arrived(peer, block, now)
+            size += block.length
+        return size
+
+    def _arrived(self, peer: Peer, block: Request, now: float, data: bytes | memoryview | None = None) -> None:
+        """A block that was waited for is there. `data` has yet to go to its place, which is now nobody else's."""
+        piece, offset = block.piece, block.offset
+        del peer.asked[piece, offset]
         peer.waited = 0.0
         peer.snubbed = False
         peer.rejects = 0
         others, whole = self.picker.arrived(peer.id, peer.address, piece, offset)
         if others:
-            self.asking.withdraw_from(others, Request(piece, offset, size), now)
-        if isinstance(data, bytes):
+            self.asking.withdraw_from(others, block, now)
+        if data is not None:
             self._do(Keep(piece, offset, data))
         if whole:
             self._do(Verify(piece, digests=self.picker.is_suspect(piece)))
-        return size
 
     def _useless(self, peer: Peer, key: tuple[int, int], size: int) -> None:
         """A block that is not waited for. If it was once, the peer is slow, not silent, and not to blame."""

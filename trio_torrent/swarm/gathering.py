@@ -183,7 +183,7 @@ class Gathering:
 
     # -- what peers say ----------------------------------------------------------------------------------------------
 
-    def _on_received(self, peer: PeerId, messages: Sequence[wire.Message], now: float) -> None:
+    def _on_received(self, peer: PeerId, messages: Sequence[wire.Heard], now: float) -> None:
         for message in messages:
             guest = self._guests.get(peer)
             if guest is None:
@@ -192,7 +192,7 @@ class Gathering:
             match message:
                 case wire.Extended():
                     self._on_extended(guest, message, now)
-                case wire.Piece():
+                case wire.Piece() | wire.Landed():
                     self._drop(peer, "sent what nobody asked for", now)
                 case _:
                     self._hear(guest, message, now)

@@ -304,15 +304,19 @@ class Scheduler:
         requests: list[wire.Request] = []
         size, more = 0, False
         for message in event.messages:
-            if type(message) is wire.Piece:  # nearly all of them, in a download
+            if isinstance(message, wire.Landed):  # nearly all that comes, in a download
                 more = True
-                size += self._fetching.block(peer, message, event.asks, now)
-            elif type(message) is wire.Request:  # nearly all of them, in an upload
+                size += self._fetching.landed(peer, message.requests, event.asks, now)
+            elif isinstance(message, wire.Request):  # nearly all of them, in an upload
                 requests.append(message)
             else:
                 self._serving.requested(peer, requests, now)  # in the order in which it was said
                 requests = []
-                more |= self._on_message(peer, message, now)
+                if isinstance(message, wire.Piece):
+                    more = True
+                    size += self._fetching.block(peer, message, event.asks, now)
+                else:
+                    more |= self._on_message(peer, message, now)
                 if peer.id not in self._peers:
                     return  # it lied
         if size:

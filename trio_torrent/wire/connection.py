@@ -3,12 +3,14 @@
 A download is almost nothing but blocks, each of which we asked for. So we know what the next bytes will be: the 13-byte
 header of the block that we asked for first, its data, the header of the second, and so on. `buffers()` hands out
 exactly that, a list of memory to receive into with each block's place already in its piece's buffer, and `received(n)`
-is told how many bytes came. When each header is what we foresaw, the data is where it must be, untouched by Python.
+is told how many bytes came. When each header is what we foresaw, the data is where it must be, untouched by Python, and
+no more is said of all those blocks than that they have `Landed`.
 
 When one is not (a `have` between two blocks, blocks out of order), everything from there on is taken out of the places
 it landed in, and read the ordinary way. Nothing is harmed: a place belongs to a block that has not come yet.
 
-    expect(request, place)  we asked for this block; it goes there       forget(request)  no longer
+    expect(requests, place) we asked for these blocks; `place` says where each goes, when it is nearly its turn
+    forget(request)         it will not come there
     buffers()               where the next bytes should go               received(n)      that many came; messages
     receive(data)           the same for a stream that brings its own bytes
     more()                  the messages that were too many for the last `received`, while `has_more` says so
@@ -16,12 +18,17 @@ it landed in, and read the ordinary way. Nothing is harmed: a place belongs to a
 The places are lent, so the rule of `forget` is strict: once it returns, no byte of the peer goes to that place. Half a
 block that is already there is moved out, and the block will come as an ordinary message with data of its own.
 
+They are lent late, too. Of a fast peer a thousand blocks are expected; if all had their places, each byte would be
+received into memory that the processor has not seen for 16 MiB.
+
 The buffers are for use at once: call `buffers()` when bytes are there to be read, not before waiting for them.
 """
 
 from __future__ import annotations
 
 import enum
+from collections import deque
+from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
 from typing import Final
@@ -44,8 +51,10 @@ from .messages import (
     Have,
     HaveAll,
     HaveNone,
+    Heard,
     Interested,
     KeepAlive,
+    Landed,
     Message,
     NotInterested,
     Piece,
@@ -57,8 +66,11 @@ from .messages import (
     Unknown,
 )
 
-# How many blocks ahead one receive may fill. 32 are 512 KiB, more than the kernel holds ready in practice.
+# How many blocks ahead one receive may fill: 512 KiB at first. When all of it was filled, the next may be twice as
+# long: from a fast peer the kernel holds megabytes ready, and one receive wakes up three tasks. 256 blocks are 514 of
+# the 1024 buffers that Linux takes at once.
 FORESEEN = 32
+MOST_FORESEEN = 256
 
 # Receives that foresee nothing need little room: a `have` is 9 bytes.
 SCRATCH = 64 * 1024
@@ -110,11 +122,10 @@ def transitions(*, fast: bool, v2: bool) -> dict[State, dict[type[Message], Stat
 
 
 @attrs.define(eq=False)  # not frozen: one is made for each block, and frozen ones take twice as long to make
-class _Expected:
-    """A block that we asked for: what its header will be, and where its data goes."""
+class _Foreseen:
+    """A block that comes soon: what its header will be, and where its data goes."""
 
-    piece: int
-    offset: int
+    request: Request
     header: bytes
     place: memoryview
 
@@ -127,10 +138,13 @@ class Connection:
         self._state = FRESH
         self._transitions: Final = transitions(fast=fast, v2=v2)
         self._fast = fast
-        self._expected: dict[tuple[int, int], _Expected] = {}  # in the order in which they were asked for
-        self._foreseen: list[_Expected] = []  # what the last `buffers()` handed out
+        self._expected: dict[tuple[int, int], Request] = {}  # in the order in which they were asked for
+        self._place: Callable[[Request], memoryview] = _nowhere
+        self._foreseen: deque[_Foreseen] = deque()  # the first of them
+        self._ahead = FORESEEN
+        self._offered = 0  # how many the last `buffers()` handed out
         self._headers = bytearray()
-        self._current: _Expected | None = None  # the block whose header has come, and not all of its data
+        self._current: _Foreseen | None = None  # the block whose header has come, and not all of its data
         self._filled = 0  # bytes of its data that have come
         self._tail = b""  # the start of a message that is not a foreseen block
         self.has_more = False  # the tail has whole messages, too
@@ -145,31 +159,39 @@ class Connection:
 
     # -- what we asked for ---------------------------------------------------------------------------------------
 
-    def expect(self, request: Request, place: memoryview) -> None:
-        """The block will come; its data goes to `place`, which is exactly as long."""
-        header = piece_header(request.piece, request.offset, len(place))
-        expected = _Expected(request.piece, request.offset, header, place)
-        self._expected[request.piece, request.offset] = expected
+    def expect(self, requests: Iterable[Request], place: Callable[[Request], memoryview]) -> None:
+        """The blocks will come. `place` tells where the data of one goes: exactly as long, and the same until then."""
+        self._place = place
+        for request in requests:
+            self._expected[request.piece, request.offset] = request
 
     def forget(self, request: Request) -> None:
         """Take the block's place back: if the block comes all the same, it brings data of its own."""
-        self._expected.pop((request.piece, request.offset), None)
+        self._unexpect((request.piece, request.offset))
         current = self._current
-        if current is not None and (current.piece, current.offset) == (request.piece, request.offset):
+        if current is not None and (current.request.piece, current.request.offset) == (request.piece, request.offset):
             self._tail = current.header + bytes(current.place[: self._filled])
             self._current = None
 
     def forget_all(self) -> None:
         """Take back every place."""
         self._expected.clear()
+        self._foreseen.clear()
         if self._current is not None:
-            self.forget(Request(self._current.piece, self._current.offset, 0))
+            self.forget(self._current.request)
+
+    def _unexpect(self, key: tuple[int, int]) -> Request | None:
+        """Take out one that may not be the first, and so nothing is foreseen any more."""
+        request = self._expected.pop(key, None)
+        if request is not None:
+            self._foreseen.clear()
+        return request
 
     # -- bytes in ------------------------------------------------------------------------------------------------
 
     def buffers(self) -> list[memoryview]:
         """Where the next bytes should go, in this order. Valid until the next call of any method."""
-        self._foreseen = []
+        self._offered = 0
         if self._tail:
             return [self._scratch]
         buffers = []
@@ -181,47 +203,74 @@ class Connection:
         return buffers
 
     def _foresee(self, buffers: list[memoryview]) -> None:
-        self._foreseen = foreseen = list(islice(self._expected.values(), FORESEEN))
-        if not self._headers:
-            self._headers = bytearray(PIECE_HEADER * FORESEEN)
+        foreseen, ahead = self._foreseen, self._ahead
+        if len(foreseen) < ahead:
+            for request in islice(self._expected.values(), len(foreseen), ahead):
+                header = piece_header(request.piece, request.offset, request.length)
+                foreseen.append(_Foreseen(request, header, self._place(request)))
+        if len(self._headers) < PIECE_HEADER * ahead:
+            self._headers = bytearray(PIECE_HEADER * ahead)
         headers = memoryview(self._headers)
         at = 0
-        for expected in foreseen:
+        for each in islice(foreseen, ahead):
             buffers.append(headers[at : at + PIECE_HEADER])
-            buffers.append(expected.place)
+            buffers.append(each.place)
             at += PIECE_HEADER
+        self._offered = at // PIECE_HEADER
 
-    def received(self, count: int) -> tuple[Message, ...]:
-        """The messages that `count` (> 0) more bytes complete. ProtocolError ends the connection."""
-        messages: list[Message] = []
+    def received(self, count: int) -> tuple[Heard, ...]:
+        """What `count` (> 0) more bytes complete. ProtocolError ends the connection."""
+        heard: list[Heard] = []
+        landed: list[Request] = []
         if self._current is not None:
-            count = self._continue_current(count, messages)
-        at = 0
-        for index, expected in enumerate(self._foreseen):
-            if count <= 0:
-                break
-            if count < PIECE_HEADER or self._headers[at : at + PIECE_HEADER] != expected.header:
-                self._read(self._take_out(index, count), messages)
-                count = 0
-                break
-            at += PIECE_HEADER
-            del self._expected[expected.piece, expected.offset]
-            self._current, self._filled = expected, 0
-            count = self._continue_current(count - PIECE_HEADER, messages)
+            count = self._continue_current(count, landed)
+        count, rest = self._land(count, landed)
+        if landed:
+            if self._state is FRESH:
+                self._step(Piece)
+            heard.append(Landed(tuple(landed)))
         if count > 0:
-            self._read(self._tail + bytes(self._scratch[:count]), messages)
-        self._foreseen = []
-        return tuple(messages)
+            rest = self._tail + bytes(self._scratch[:count])
+        if rest:
+            self._read(rest, heard)
+        self._offered = 0
+        return tuple(heard)
 
-    def more(self) -> tuple[Message, ...]:
+    def _land(self, count: int, landed: list[Request]) -> tuple[int, bytes]:
+        """Go through the blocks that were foreseen: how many bytes are left behind them, or what came instead."""
+        headers, foreseen, expected = self._headers, self._foreseen, self._expected
+        at, offered = 0, self._offered
+        end = offered * PIECE_HEADER
+        while count > 0 and at < end:
+            each = foreseen[0]
+            if count < PIECE_HEADER or not headers.startswith(each.header, at):
+                return 0, self._take_out(at, count)
+            at += PIECE_HEADER
+            foreseen.popleft()
+            request = each.request
+            del expected[request.piece, request.offset]
+            count -= PIECE_HEADER
+            if count < request.length:
+                self._current, self._filled = each, count
+                count = 0
+            else:
+                landed.append(request)
+                count -= request.length
+        if at == end:
+            self._ahead = min(MOST_FORESEEN, 2 * self._ahead) if offered == self._ahead else self._ahead
+        elif 4 * at < end:
+            self._ahead = max(FORESEEN, self._ahead // 2)
+        return count, b""
+
+    def more(self) -> tuple[Heard, ...]:
         """The next messages of what has come already."""
-        messages: list[Message] = []
-        self._read(self._tail, messages)
-        return tuple(messages)
+        heard: list[Heard] = []
+        self._read(self._tail, heard)
+        return tuple(heard)
 
-    def receive(self, data: bytes | bytearray | memoryview) -> tuple[Message, ...]:
-        """The messages that these bytes complete."""
-        messages: list[Message] = []
+    def receive(self, data: bytes | bytearray | memoryview) -> tuple[Heard, ...]:
+        """What these bytes complete."""
+        heard: list[Heard] = []
         rest = memoryview(data)
         while rest:
             taken = 0
@@ -230,38 +279,37 @@ class Connection:
                 buffer[:size] = rest[taken : taken + size]
                 taken += size
             rest = rest[taken:]
-            messages.extend(self.received(taken))
+            heard.extend(self.received(taken))
             while self.has_more:
-                messages.extend(self.more())
-        return tuple(messages)
+                heard.extend(self.more())
+        return tuple(heard)
 
-    def _continue_current(self, count: int, messages: list[Message]) -> int:
+    def _continue_current(self, count: int, landed: list[Request]) -> int:
         """Count bytes towards the block in progress; how many are left over."""
         current = self._current
         assert current is not None
-        missing = len(current.place) - self._filled
+        missing = current.request.length - self._filled
         if count < missing:
             self._filled += count
             return 0
         self._current = None
-        if self._state is FRESH:
-            self._step(Piece)
-        messages.append(Piece(current.piece, current.offset, current.place))
+        landed.append(current.request)
         return count - missing
 
-    def _take_out(self, index: int, count: int) -> bytes:
-        """The `count` bytes that went to the foreseen places from `index` on, as one string."""
+    def _take_out(self, at: int, count: int) -> bytes:
+        """The `count` bytes that went to the header at `at`, the first foreseen place, and so on, as one string."""
         taken = bytearray()
-        for at in range(index, len(self._foreseen)):
-            taken += self._headers[at * PIECE_HEADER : (at + 1) * PIECE_HEADER]
-            taken += self._foreseen[at].place
+        for each in islice(self._foreseen, self._offered - at // PIECE_HEADER):
+            taken += self._headers[at : at + PIECE_HEADER]
+            taken += each.place
+            at += PIECE_HEADER
             if len(taken) >= count:
                 return bytes(taken[:count])
         return bytes(taken + self._scratch[: count - len(taken)])
 
     # -- the ordinary way ----------------------------------------------------------------------------------------
 
-    def _read(self, data: bytes, messages: list[Message]) -> None:
+    def _read(self, data: bytes, messages: list[Heard]) -> None:
         """Read what is complete, and keep the start of what is not."""
         at, end, view = 0, len(data), memoryview(data)
         self.has_more = False
@@ -293,20 +341,21 @@ class Connection:
         if len(data) - at < PIECE_HEADER or data[at + 4] != PIECE_NUMBER:
             return False
         key = int.from_bytes(data[at + 5 : at + 9]), int.from_bytes(data[at + 9 : at + 13])
-        expected = self._expected.get(key)
-        if expected is None or not data.startswith(expected.header, at):
+        request = self._expected.get(key)
+        if request is None or not data.startswith(header := piece_header(*key, request.length), at):
             return False
-        del self._expected[key]
-        self._current, self._filled = expected, len(data) - at - PIECE_HEADER
-        expected.place[: self._filled] = memoryview(data)[at + PIECE_HEADER :]
+        self._unexpect(key)
+        self._current = current = _Foreseen(request, header, self._place(request))
+        self._filled = len(data) - at - PIECE_HEADER
+        current.place[: self._filled] = memoryview(data)[at + PIECE_HEADER :]
         return True
 
-    def _accept(self, message: Message) -> Message:
+    def _accept(self, message: Message) -> Heard:
         """Hold the message to what may come now, and to the torrent's size."""
         self._step(type(message))
         match message:
             case Piece(piece, offset, data):
-                return self._place(piece, offset, data)
+                return self._put(piece, offset, data)
             case Have(piece) | Suggest(piece) | AllowedFast(piece):
                 if self._pieces is not None and piece >= self._pieces:
                     raise ProtocolError(f"piece {piece} of {self._pieces}")
@@ -316,8 +365,9 @@ class Connection:
                 # Without the fast extension, a choke is the end of all that we asked for (BEP 3).
                 if not self._fast:
                     self._expected.clear()
+                    self._foreseen.clear()
             case Reject(piece, offset):
-                self._expected.pop((piece, offset), None)
+                self._unexpect((piece, offset))
             case _:
                 pass
         return message
@@ -328,14 +378,14 @@ class Connection:
             raise ProtocolError(f"an unexpected {kind.__name__.lower()} message")
         self._state = state
 
-    def _place(self, piece: int, offset: int, data: bytes | memoryview) -> Piece:
+    def _put(self, piece: int, offset: int, data: bytes | memoryview) -> Heard:
         """A block that came the ordinary way goes to its place all the same, if it has one."""
-        expected = self._expected.get((piece, offset))
-        if expected is None or len(expected.place) != len(data):
+        request = self._expected.get((piece, offset))
+        if request is None or request.length != len(data):
             return Piece(piece, offset, data)
-        del self._expected[piece, offset]
-        expected.place[:] = data
-        return Piece(piece, offset, expected.place)
+        self._unexpect((piece, offset))
+        self._place(request)[:] = data
+        return Landed((request,))
 
     def _check_bitfield(self, bits: bytes) -> None:
         if self._pieces is None:
@@ -344,6 +394,10 @@ class Connection:
             PieceSet.from_bytes(bits, self._pieces)
         except ValueError as problem:
             raise ProtocolError(f"a bad bitfield: {problem}") from None
+
+
+def _nowhere(request: Request) -> memoryview:
+    raise AssertionError("nothing was expected")
 
 
 __all__ = ["FAST_TRANSITIONS", "TRANSITIONS", "Connection", "State", "transitions"]

@@ -61,7 +61,7 @@ class Request:
 
 @attrs.frozen
 class Piece:
-    """One block (message 7). `data` may be a view of memory that the receiver of the message lent."""
+    """One block (message 7)."""
 
     piece: int
     offset: int
@@ -197,3 +197,14 @@ Message: TypeAlias = (
     | HashReject
     | Unknown
 )
+
+
+@attrs.frozen
+class Landed:
+    """Blocks that were asked for have come, and are where they belong already. What becomes of most `Piece`s."""
+
+    requests: tuple[Request, ...]
+
+
+Heard: TypeAlias = Message | Landed
+"""What comes of the bytes that a peer sends."""
