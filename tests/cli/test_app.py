@@ -3,12 +3,15 @@
 import subprocess
 import sys
 
+import attrs
 import pytest
 
 from trio_torrent import Address, Settings, __version__
-from trio_torrent.cli import app, follow, info
+from trio_torrent.cli import follow, info
+from trio_torrent.cli.commands import commands
 from trio_torrent.cli.exits import Exit
-from trio_torrent.cli.options import Network, SeedLimits, user_state_folder
+from trio_torrent.cli.options import user_state_folder
+from trio_torrent.cli.wishes import Data, Network, SeedLimits
 
 from .running import ROOT, exit_of
 
@@ -50,6 +53,40 @@ def test_every_command_has_help(command, capsys):
         (["demo", "--size", "0"], "'0' is not a size"),
         (["probe", "x", "--length", "16385"], "16385 is not in the range"),
         (["frobnicate"], "No such command 'frobnicate'"),
+        (["dht", "frobnicate"], "No such command 'frobnicate'"),
+        (["get", "x", "--port", "65536"], "'65536' is not a port: write a number from 0 to 65535"),
+        (["get", "x", "--port", "http"], "'http' is not a port"),
+        (["get", "x", "--max-peers", "0"], "0 is not in the range"),
+        (["get", "x", "--threads", "-1"], "-1 is not in the range"),
+        (["get", "x", "--upload-slots", "few"], "'few' is not a valid integer"),
+        (["get", "x", "--seed-ratio", "nan"], "'nan' is not a ratio"),
+        (["get", "x", "--seed-time", "-5"], "'-5' is not a duration"),
+        (["get", "x", "--interface", "nowhere0"], "'nowhere0' is not an IP address of this machine"),
+        (["get", "x", "--peer", "a:b:c"], "write an IPv6 address as [ADDRESS]:PORT"),
+        (["get", "x", "--peer", "127.0.0.1:99999"], "99999"),
+        (["get", "x", "--allocate", "some"], "'some' is not one of"),
+        (["get", "x", "--on-done", "say 'it"], "is not a command: no closing quotation"),
+        (["get", "x", "--on-done", " "], "' ' is not a command"),
+        (["get", "x", "-o", __file__], "is a file"),
+        (["get", "x", "--save-torrent", "/"], "'/' is a directory"),
+        (["get", "x", "y", "--save-torrent", "z"], "--save-torrent is for one SOURCE"),
+        (["get", ""], "a SOURCE is empty"),
+        (["get", "x", "--port"], "requires an argument"),
+        (["seed", "x", "--limit-down", "1 M"], "'1 M' is not a rate"),
+        (["seed", "x", "y"], "Got unexpected extra argument (y)"),
+        (["seed", "x", "-d", __file__], "is a file"),
+        (["info", "x", "--wait", "long"], "'long' is not a duration"),
+        (["create", "/no/such"], "'/no/such' does not exist"),
+        (["create", "/dev", "-t", "example.org"], "does not begin with http://"),
+        (["create", "/dev", "-w", "udp://x:1"], "does not begin with http://"),
+        (["create", "/dev", "-l", "17K"], "'17K' is not a piece length"),
+        (["create", "/dev", "--v1", "--v2"], "exclude one another"),
+        (["verify", "x", "-d", "no\x1b[2Jsuch"], "does not exist"),
+        (["demo", "--size", "1T"], "'1T' is not a size"),
+        (["probe", "x", "--piece", "-1"], "-1 is not in the range"),
+        (["probe", "x", "--sample", "/no/such"], "'/no/such' does not exist"),
+        (["dht", "get", "xyz"], "'xyz' is not a target: 40 hex digits"),
+        (["completion", "tcsh"], "'tcsh' is not one of"),
     ],
 )
 def test_usage_errors_are_one_line(arguments, complaint, capsys):
@@ -57,6 +94,37 @@ def test_usage_errors_are_one_line(arguments, complaint, capsys):
     (line,) = complaints(capsys)
     assert line.startswith("trio-torrent: ")
     assert complaint in line
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize("command", ["get", "seed", "info", "magnet", "verify", "probe"])
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ("nowhere.torrent", "nowhere.torrent: No such file or directory"),
+        ("/", "/: Is a directory"),
+        ("/dev/null", "/dev/null: is empty, and no torrent"),
+        ("/proc/self/mem", "/proc/self/mem: Input/output error"),
+        (f"{ROOT}/pyproject.toml", "not a torrent"),
+        ("magnet:?xt=urn:btih:zz", "'zz' is not an info-hash"),
+        ("magnet:?dn=x", "it has no info-hash"),
+        ("magnet:", "not a magnet link"),
+        ("http://", "http://: "),
+        ("http://127.0.0.1:1/x", "Connection refused"),
+        ("https://[::1/x", "https://[::1/x: "),
+        ("ftp://files.example/x.torrent", "a torrent is fetched by http or https, and from nowhere else"),
+        ("no\x1b[2Jsuch\u202e", "no\ufffd[2Jsuch\ufffd: No such file or directory"),
+        ("x" * 5000, "File name too long"),
+    ],
+)
+def test_sources_that_are_none(command, source, complaint, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    network = ["--no-dht", "--port", "0", "--interface", "127.0.0.1"] if command in ("get", "seed") else []
+    assert exit_of(command, source, *network) == 3
+    *_, line = complaints(capsys)
+    assert line.startswith("trio-torrent: ")
+    assert complaint in line
+    assert line.isprintable()
 
 
 @pytest.fixture
@@ -85,7 +153,7 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
         "PROXY": "socks5://127.0.0.1:1080",
         "SEED_TIME": "2m",
         "STALL_TIMEOUT": "1h",
-        "OUTPUT": str(tmp_path),
+        "GET_OUTPUT": str(tmp_path),
     }.items():
         monkeypatch.setenv(f"TRIO_TORRENT_{name}", value)
     assert exit_of("get", "x") == 0
@@ -109,6 +177,56 @@ def test_limits(command, asked):
     ((_, orders),) = asked
     settings = orders.network.settings()
     assert (settings.limit_down, settings.limit_up, settings.connections) == (1_572_864, 20_480, 3)
+
+
+def test_all_of_the_network_is_asked_for(asked):
+    flags = ["--no-trackers", "--no-dht", "--no-lsd", "--no-pex", "--no-web-seeds", "--allow-local", "--strict-tiers"]
+    counts = ["--max-peers", "3", "--max-peers-in-all", "4", "--upload-slots", "5", "--threads", "6"]
+    assert exit_of("get", "x", *flags, *counts) == 0
+    ((_, orders),) = asked
+    settings = orders.network.settings()
+    found = (settings.trackers, settings.dht, settings.lsd, settings.pex, settings.web_seeds)
+    assert found == (False, False, False, False, False)
+    assert (settings.allow_local, settings.strict_tiers) == (True, True)
+    figures = (settings.connections, settings.connections_in_all, settings.upload_slots, settings.threads)
+    assert figures == (3, 4, 5, 6)
+
+
+def test_many_peers_of_one_torrent_are_many_in_all():
+    assert Network(max_peers=300).settings().connections_in_all == 300
+    assert Network(max_peers=300, max_peers_in_all=7).settings().connections_in_all == 7
+
+
+def test_what_can_be_set_can_be_asked_for():
+    """Each setting has its option; those that have none are nobody's business."""
+    elsewhere = {"superseed", "allocation", "state_folder"}  # of `seed`, and of the data
+    names = {field.name for field in attrs.fields(Network)}
+    renamed = {"connections": "max_peers", "connections_in_all": "max_peers_in_all"}
+    missing = {field.name for field in attrs.fields(Settings)} - elsewhere
+    assert {name for name in missing if renamed.get(name, name) not in names} == {"stop_seconds", "user_agent"}
+    usual = attrs.evolve(Network().settings(), state_folder=None, stop_seconds=Settings().stop_seconds)
+    assert usual == Settings()
+
+
+def test_the_data_is_asked_for(asked, tmp_path):
+    words = ["-s", "1", "--select", "*.iso", "--sequential", "--force", "--check", "--allocate", "full"]
+    assert exit_of("get", "x", *words, "--state", tmp_path) == 0
+    ((_, orders),) = asked
+    assert orders.data == Data(
+        select=("1", "*.iso"),
+        sequential=True,
+        overwrite=True,
+        trust_record=False,
+        allocation="full",
+        state_folder=tmp_path,
+    )
+
+
+def test_what_is_done_at_the_end_is_asked_for(asked, monkeypatch):
+    monkeypatch.setenv("TRIO_TORRENT_ON_DONE", "notify-send 'it is there'")
+    assert exit_of("get", "x") == 0
+    ((_, orders),) = asked
+    assert orders.on_done == ("notify-send", "it is there")
 
 
 def test_defaults(asked):
@@ -169,7 +287,8 @@ try:
     main({arguments!r})
 except SystemExit:
     pass
-heavy = {{"trio", "httpx", "h11", "ssl", "rich", "rich.progress", "fastbencode", "cryptography", "platformdirs"}}
+heavy = {{"trio", "httpx", "h11", "ssl", "rich", "fastbencode", "cryptography", "platformdirs"}}
+heavy |= {{"attrs", "attr", "logging", "asyncio", "pathlib", "socket", "json", "click.shell_completion"}}
 sys.exit(",".join(heavy & set(sys.modules)) or None)
 """
     done = subprocess.run(
@@ -179,7 +298,8 @@ sys.exit(",".join(heavy & set(sys.modules)) or None)
 
 
 def test_the_commands_are_those_that_work():
-    assert sorted(app.commands.commands) == [
+    assert sorted(commands.commands) == [
+        "completion",
         "create",
         "demo",
         "dht",

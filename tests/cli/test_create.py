@@ -84,7 +84,12 @@ def test_for_programs(folder, capsys):
 
 
 def test_options_can_come_from_the_environment(folder, monkeypatch):
-    for name, value in {"TRACKER": "http://a/ http://b/,http://c/", "V2": "1", "FORCE": "1", "JSON": "1"}.items():
+    for name, value in {
+        "TRACKER": "http://a/ http://b/,http://c/",
+        "V2": "1",
+        "CREATE_FORCE": "1",
+        "JSON": "1",
+    }.items():
         monkeypatch.setenv(f"TRIO_TORRENT_{name}", value)
     assert exit_of("create", folder) == 0
     assert exit_of("create", folder) == 0

@@ -14,8 +14,8 @@ from trio_torrent import Address, MagnetError
 from trio_torrent.cli import dht
 from trio_torrent.cli.dht import Inquiry
 from trio_torrent.cli.exits import CommandError, Exit, leaves
-from trio_torrent.cli.options import Network
 from trio_torrent.cli.voice import Voice
+from trio_torrent.cli.wishes import Network
 
 from .running import events, exit_of
 

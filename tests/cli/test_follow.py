@@ -1,19 +1,24 @@
 """`get` and `seed`: what they tell, and how they end. In this process, over loopback."""
 
+import json
+import shutil
 from functools import partial
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 import trio
 import trio.testing
 
 from tests.payload import random_bytes, single, write
-from trio_torrent import Address, Metainfo, open_client
+from trio_torrent import Address, Metainfo, State, open_client
+from trio_torrent.cli.claims import Claims
 from trio_torrent.cli.exits import Exit
-from trio_torrent.cli.follow import Follower, Orders, Stall, follow, together
-from trio_torrent.cli.options import Network, SeedLimits
+from trio_torrent.cli.follow import follow, together
+from trio_torrent.cli.follower import Follower, Orders, Stall
 from trio_torrent.cli.voice import Voice
+from trio_torrent.cli.wishes import Network, SeedLimits
 from trio_torrent.net.tracker_server import serve_tracker
 
 from .running import LOCAL, events, seeding
@@ -39,9 +44,9 @@ def orders(folder: Path, *peers: Address, limits: SeedLimits | None = None, **mo
     return Orders(folder=folder, network=network, limits=limits or SeedLimits(), **more)
 
 
-async def outcome(sources: list[str], order: Orders, *, quiet: bool = False) -> Exit:
+async def outcome(sources: list[str], order: Orders, *, quiet: bool = False, verbose: bool = False) -> Exit:
     with trio.fail_after(10):
-        return await follow(sources, order, Voice(as_json=True, quiet=quiet), trio.CancelScope())
+        return await follow(sources, order, Voice(as_json=True, quiet=quiet, verbose=verbose), trio.CancelScope())
 
 
 async def test_getting(source, full, tmp_path, capsys):
@@ -64,7 +69,7 @@ async def test_what_is_there_already_is_not_fetched(source, full, capsys):
     assert await outcome([source], orders(full)) is Exit.DONE
     output = capsys.readouterr()
     assert events(output.out)[-1]["downloaded"] == 0
-    assert output.err == "payload.bin: all 11 pieces are there\n"
+    assert output.err == "payload.bin: all 11 pieces are there, and verified\n"
 
 
 async def test_quiet(source, full, capsys):
@@ -199,7 +204,9 @@ async def test_a_port_that_is_taken_is_said(source, full, capsys):
 
 
 async def test_a_torrent_that_ends_by_itself_is_a_bug(source, full, capsys):
-    follower = Follower(source, orders(full, limits=SeedLimits(seconds=1000)), Voice(as_json=True, quiet=True))
+    follower = Follower(
+        source, orders(full, limits=SeedLimits(seconds=1000)), Voice(as_json=True, quiet=True), Claims()
+    )
     with trio.fail_after(5):
         async with open_client(LOCAL) as client, trio.open_nursery() as nursery:
             nursery.start_soon(follower.run, client)
@@ -232,9 +239,151 @@ def test_the_code_of_several(codes, code):
 
 
 def test_before_it_is_loaded_there_is_nothing_to_see(tmp_path):
-    follower = Follower("x", orders(tmp_path), Voice(as_json=True, quiet=True))
+    follower = Follower("x", orders(tmp_path), Voice(as_json=True, quiet=True), Claims())
     follower.tick(0.0)
     assert follower.row is None
+
+
+# -- several, and the end --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def three(tmp_path) -> list[str]:
+    """Torrents whose data is in `full`."""
+    sources = []
+    for number in range(3):
+        data = random_bytes(50_000, number)
+        write(tmp_path / "full", {f"file{number}": data})
+        path = tmp_path / f"{number}.torrent"
+        path.write_bytes(single(data, name=f"file{number}").to_bytes())
+        sources.append(str(path))
+    return sources
+
+
+async def test_several_at_once(three, tmp_path, capsys):
+    assert await outcome([*three, three[0]], orders(tmp_path / "full")) is Exit.DONE
+    told = capsys.readouterr()
+    done = [event for event in events(told.out) if event["event"] == "complete"]
+    assert len({event["info_hash"] for event in done}) == 3
+    assert {(event["already"], event["ratio"], event["done"], event["total"]) for event in done} == {
+        (True, 0.0, 50_000, 50_000)
+    }
+    assert told.err.splitlines()[-1].startswith("3 of 3 torrents complete, 146.5 KiB in ")
+
+
+async def test_those_that_cannot_be_are_counted(three, full, tmp_path, capsys):
+    assert await outcome([*three, str(tmp_path / "nope")], orders(tmp_path / "full")) is Exit.INVALID
+    assert capsys.readouterr().err.splitlines()[-1].startswith("3 of 4 torrents complete, ")
+
+
+async def test_two_that_would_write_one_file(source, full, tmp_path, capsys):
+    other = tmp_path / "other.torrent"
+    other.write_bytes(single(random_bytes(len(DATA), 9)).to_bytes())
+    assert await outcome([source, str(other)], orders(full, stall_seconds=0.1)) in (Exit.USAGE, Exit.STALLED)
+    errors = [event for event in events(capsys.readouterr().out) if event["event"] == "error"]
+    assert "payload.bin is in " in str(errors[0]["message"])
+    assert (full / "payload.bin").read_bytes() == DATA
+
+
+@pytest.mark.slow
+async def test_interrupted_it_says_how_far_it_got(three, full, tmp_path, capsys):
+    scope = trio.CancelScope()
+    order = orders(tmp_path / "full", limits=SeedLimits(seconds=1000))
+    (tmp_path / "full" / "file1").unlink()
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(partial(follow, three[:2], order, Voice(as_json=False, quiet=False), scope))
+            await trio.sleep(0.5)
+            scope.cancel()
+    *_, first, second, all_of_them, onward = capsys.readouterr().err.splitlines()
+    assert first.startswith("file0: 0 B uploaded in ")
+    assert second.startswith("file1: 0.0% of 48.8 KiB in ")
+    assert all_of_them.startswith("1 of 2 torrents complete, 48.8 KiB in ")
+    assert onward == "the same command goes on from there"
+
+
+async def test_what_cannot_begin_is_stopped_while_others_go_on(source, tmp_path, monkeypatch, capsys):
+    """The engine would wait for room. Nobody is told of it any more, so it must not."""
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(total=10**12, free=100))
+    with trio.fail_after(5):
+        async with open_client(LOCAL) as client:
+            follower = Follower(source, orders(tmp_path / "out"), Voice(as_json=True, quiet=True), Claims())
+            await follower.run(client)
+            assert follower.exit is Exit.DISK
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert follower.torrent is not None
+            assert follower.torrent.status.state is State.STOPPED
+    assert "more are needed" in capsys.readouterr().err
+
+
+@pytest.mark.slow
+async def test_where_peers_come_from_is_told_when_there_is_news(full, tmp_path, nursery, capsys):
+    tracker = await nursery.start(partial(serve_tracker, random=Random(1)))
+    path = tmp_path / "tracked.torrent"
+    path.write_bytes(single(DATA, announce=tracker.url).to_bytes())
+    order = orders(tmp_path / "out", Address("127.0.0.1", 1), stall_seconds=2.5)
+    assert await outcome([str(path)], order, verbose=True) is Exit.STALLED
+    nursery.cancel_scope.cancel()
+    output = capsys.readouterr()
+    told = [event for event in events(output.out) if event["event"] == "sources"]
+    assert 1 <= len(told) <= 3
+    assert told[-1]["named"] == {"the user": 1}
+    trackers = json.dumps(told[-1]["trackers"])
+    assert f'"url": "{tracker.url}", "tier": 0' in trackers
+    assert '"error": null' in trackers
+    place = tracker.url.split("/")[2]
+    assert sum(f"  tracker {place}: " in line for line in output.err.splitlines()) == 1
+    assert "  --peer and the link: 1 address known" in output.err.splitlines()
+
+
+async def test_what_is_run_when_it_is_complete(source, full, tmp_path, capsys):
+    said = tmp_path / "said"
+    script = f"env > {said}; echo hello; exit 7"
+    order = orders(full, on_done=("sh", "-c", script))
+    assert await outcome([source], order) is Exit.DONE
+    output = capsys.readouterr()
+    told = {line.partition("=")[0]: line.partition("=")[2] for line in said.read_text().splitlines()}
+    assert told["TRIO_TORRENT_DONE_PATH"] == str(full / "payload.bin")
+    assert told["TRIO_TORRENT_DONE_FOLDER"] == str(full)
+    assert told["TRIO_TORRENT_DONE_NAME"] == "payload.bin"
+    assert told["TRIO_TORRENT_DONE_INFO_HASH"] == single(DATA).info_hashes.wire.hex()
+    assert (told["TRIO_TORRENT_DONE_SIZE"], told["TRIO_TORRENT_DONE_DOWNLOADED"]) == (str(len(DATA)), "0")
+    assert told["TRIO_TORRENT_DONE_SOURCE"] == source
+    assert events(output.out)[-1]["failure"] == "sh ended with exit code 7"
+    first, running, *rest = output.err.splitlines()
+    assert first.startswith("payload.bin: all 11 pieces are there")
+    assert running == f"payload.bin: running sh -c '{script}'"
+    assert rest == [
+        "payload.bin: hello",
+        "trio-torrent: payload.bin: complete, but --on-done failed: sh ended with exit code 7",
+    ]
+
+
+async def test_what_is_run_is_told_no_name_that_moves_the_cursor(tmp_path):
+    name, said = "a\x1b[2J\u202eb", tmp_path / "said"
+    metainfo = single(DATA, name=name)
+    (tmp_path / "x.torrent").write_bytes(metainfo.to_bytes())
+    write(tmp_path / "full", {"/".join(metainfo.files[0].path): DATA})
+    order = orders(tmp_path / "full", on_done=("sh", "-c", f'printf %s "$TRIO_TORRENT_DONE_NAME" > {said}'))
+    assert await outcome([str(tmp_path / "x.torrent")], order, quiet=True) is Exit.DONE
+    assert said.read_text().isprintable()
+    assert said.read_text().startswith("a")
+
+
+@pytest.mark.slow
+async def test_nothing_is_run_when_it_is_not_complete(source, tmp_path):
+    order = orders(tmp_path / "out", on_done=("touch", str(tmp_path / "ran")), stall_seconds=0.1)
+    assert await outcome([source], order) is Exit.STALLED
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.slow
+async def test_the_end_of_seeding_waits_for_what_is_run(source, full, tmp_path):
+    """It is run once, and outlives the torrent."""
+    ran = tmp_path / "ran"
+    order = orders(full, on_done=("sh", "-c", f"sleep 1.5; echo x >> {ran}"), limits=SeedLimits(seconds=0.1))
+    assert await outcome([source], order, quiet=True) is Exit.DONE
+    assert ran.read_text() == "x\n"
 
 
 # -- links -----------------------------------------------------------------------------------------------------------

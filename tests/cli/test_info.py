@@ -4,13 +4,14 @@ import os
 import subprocess
 from functools import partial
 
+import attrs
 import pytest
 import trio
 
 from tests.payload import multi, random_bytes, single, write
 from trio_torrent import Magnet, Metainfo
 from trio_torrent.bencode import Value, decode, encode
-from trio_torrent.cli.info import FEW_FILES, describe, fields, when
+from trio_torrent.cli.info import FEW_FILES, LONGEST_TEXT, describe, fields, when
 
 from .running import EASY, ROOT, command, events, exit_of, run
 
@@ -218,3 +219,11 @@ async def test_a_url(torrent, nursery):
     assert failed["source"] == bad
     assert done.returncode == 3
     nursery.cancel_scope.cancel()
+
+
+def test_a_comment_without_end_is_cut_for_people():
+    comment = "x" * (LONGEST_TEXT + 1)
+    torrent = attrs.evolve(single(b"x"), comment=comment)
+    (line,) = [line for line in describe(torrent) if line.startswith("comment")]
+    assert line == f"comment       {'x' * LONGEST_TEXT}… (--json has all of it)"
+    assert fields(torrent)["comment"] == comment

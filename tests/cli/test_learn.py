@@ -13,7 +13,7 @@ from tests.payload import multi, random_bytes, write
 from trio_torrent import Address, Metainfo
 from trio_torrent.cli.info import info
 from trio_torrent.cli.learn import Asking, learn
-from trio_torrent.cli.options import Network
+from trio_torrent.cli.wishes import Network
 
 from .running import events, exit_of, seeding
 

@@ -100,9 +100,9 @@ def line(**changes) -> str:
 
 
 def test_a_torrent_in_one_line():
-    assert line() == "x: 45.0% of 1000 B, down 100 B/s, up 2 B/s, 3 peers, 5.5 s left"
+    assert line() == "x: 45.0% of 1000 B, down 100 B/s, up 2 B/s, 3 peers (1 seed), 5.5 s left"
     assert line(reason="no peers known", down_rate=0) == "x: 45.0% of 1000 B, no peers known"
-    assert line(down_rate=0, peers=1) == "x: 45.0% of 1000 B, down 0 B/s, up 2 B/s, 1 peer"
+    assert line(down_rate=0, peers=1, seeds=0) == "x: 45.0% of 1000 B, down 0 B/s, up 2 B/s, 1 peer"
     assert line(state=State.CHECKING, checked=5) == "x: 50.0%, checking, 5 of 10 pieces"
     assert line(state=State.SEEDING, done=1000) == "x: 100.0% of 1000 B, seeding, up 2 B/s, 10 B in all, 3 peers"
     assert line(state=State.FAILED) == "x: 45.0% of 1000 B, failed"
@@ -117,5 +117,9 @@ def test_the_time_left_is_not_said_when_nobody_knows():
 
 
 def test_the_summary():
-    assert lines.finished("x", DOWNLOADING, 5) == "x: complete, 1000 B in 5.0 s, 100 B/s on average, 5 B wasted"
-    assert lines.finished("x", DOWNLOADING, 0) == "x: complete, 1000 B in 0 ms, at once on average, 5 B wasted"
+    figures = "100 B/s on average, 5 B wasted, ratio 0.01"
+    assert lines.finished("x", DOWNLOADING, 5) == f"x: complete, 1000 B in 5.0 s, {figures}"
+    assert lines.finished("x", DOWNLOADING, 0) == "x: complete, 1000 B in 0 ms, 5 B wasted, ratio 0.01"
+    assert lines.unfinished("x", DOWNLOADING, 5) == f"x: 45.0% of 1000 B in 5.0 s, {figures}"
+    assert lines.unfinished("x", attrs.evolve(DOWNLOADING, total=0), 5) == "x: nothing is known of it yet, after 5.0 s"
+    assert lines.seeded("x", DOWNLOADING, 60) == "x: 10 B uploaded in 1 min 00 s of seeding, ratio 0.01"

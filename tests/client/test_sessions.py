@@ -95,3 +95,11 @@ async def test_a_pause_in_between_is_kept(autojump_clock: trio.testing.MockClock
         sessions.pause()
     await trio.sleep(50)
     assert (sessions.state, len(begun)) == (State.PAUSED, 1)
+
+
+async def test_whoever_is_stopped_while_it_waits_waits_no_more(autojump_clock: trio.testing.MockClock):
+    sessions = Sessions()
+    sessions.pause()
+    with trio.move_on_after(1):
+        await sessions.wait()
+    assert sessions.state is None

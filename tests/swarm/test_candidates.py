@@ -341,3 +341,11 @@ def test_the_end_of_a_rest_is_noticed_though_others_are_added_and_leave():
         assert dialled(candidates, second) == []
     candidates.add([address(3)], PEX, frozenset())
     assert set(dialled(candidates, REST_SECONDS)) == {address(1), address(3)}
+
+
+def test_whoever_named_an_address_first_is_counted():
+    candidates = having(address(1), address(2))
+    candidates.add([address(2), address(3)], "tracker x", frozenset())
+    assert candidates.named == {PEX: 2, "tracker x": 1}
+    candidates.named[PEX] = 0  # a copy
+    assert candidates.named[PEX] == 2

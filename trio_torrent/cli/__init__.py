@@ -1,8 +1,9 @@
 """The command line. It uses what `trio_torrent` exports and nothing else of it, as any other program would.
 
-`app` declares the commands with click and turns errors into exit codes; a command's own module is imported only when
-it runs, so that `--help` waits for neither trio nor rich. `run` is where trio is started and where signals arrive.
-`get` and `seed` are two ways to `follow` torrents; what people see of that is made in `lines` and `display`.
+`commands` declares them with click, `options` what they share, and `app` turns errors into exit codes. A command's own
+module is imported only when it runs, so that `--help` waits for neither trio nor rich. `run` is where trio is started
+and where signals arrive. `get` and `seed` are two ways to `follow` torrents; what programs see of that is in `fields`,
+what people see in `lines`, `origins` and `drawing`, and `display` puts it where it belongs.
 """
 
 from .app import main

@@ -14,10 +14,10 @@ from trio_torrent import Metainfo
 
 from .exits import CommandError, Exit
 from .info import fields
-from .options import Recipe
 from .reading import Progress, read_through
 from .source import MAX_TORRENT_SIZE
 from .voice import Voice
+from .wishes import Recipe
 from .words import plural, size
 
 STDOUT = Path("-")

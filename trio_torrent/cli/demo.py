@@ -15,10 +15,12 @@ import trio
 
 from trio_torrent import Client, Metainfo, Settings, open_client, serve_tracker
 
+from .claims import Claims
 from .exits import CommandError, Exit
-from .follow import Follower, Orders, watch
-from .options import STOP_SECONDS, Network, SeedLimits
+from .follow import watch
+from .follower import Follower, Orders
 from .voice import Voice
+from .wishes import STOP_SECONDS, Network, SeedLimits
 from .words import plural, size
 
 LOOPBACK = "127.0.0.1"
@@ -105,7 +107,9 @@ async def _share(payload: Payload, folder: Path, voice: Voice) -> Exit:
                 voice.say(f"started a seeder: {LOOPBACK}:{client.port}")
             await _until(lambda: len(tracker.registry.peers(metainfo.info_hashes.wire)) == SEEDERS)
             client = await _open(stack)
-            follower = Follower(str(source), Orders(folder=folder, network=Network(), limits=SeedLimits()), voice)
+            follower = Follower(
+                str(source), Orders(folder=folder, network=Network(), limits=SeedLimits()), voice, Claims()
+            )
             await watch([follower], client, voice)
         nursery.cancel_scope.cancel()
     if follower.exit is Exit.DONE:

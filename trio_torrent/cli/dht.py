@@ -11,8 +11,8 @@ import trio
 from trio_torrent import Address, Dht, DhtStatus, Magnet, open_client
 
 from .exits import CommandError, Exit, leaves
-from .options import Network
 from .voice import Voice
+from .wishes import Network
 from .words import plural
 
 CALM_SECONDS = 2.0  # without a new node, after which the table is as full as it gets for now

@@ -9,50 +9,25 @@ import sys
 from collections.abc import Sequence
 from typing import Protocol
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console
 from rich.live import Live
-from rich.progress_bar import ProgressBar
-from rich.table import Table
 from rich.text import Text
 
 from . import words
+from .drawing import Shown, draw
 
 LINE_SECONDS = 5.0  # between progress lines in a log
 SEEDING_LINE_SECONDS = 60.0  # when all that goes on is seeding, which may be for weeks
 FIRST_LINE_SECONDS = 1.0  # sooner than that there is little to say
-ROW_LINES = 3  # of the screen, for one torrent
-
-
-class Shown(Protocol):
-    """A torrent, or something else that takes its time."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def bar(self) -> tuple[int, int]:
-        """How much of how much."""
-
-    @property
-    def in_bytes(self) -> bool:
-        """That is of bytes; otherwise of pieces."""
-
-    @property
-    def activity(self) -> str:
-        """What is going on."""
-
-    @property
-    def troubled(self) -> bool:
-        """Somebody should look at it."""
-
-    @property
-    def steady(self) -> bool:
-        """Nothing will change soon."""
 
 
 class Screen(Protocol):
-    """Where progress goes, and the lines that stay. `close` leaves the terminal as it was."""
+    """Where progress goes, and the lines that stay. `close` leaves the terminal as it was.
 
-    def show(self, rows: Sequence[Shown], now: float) -> None: ...
+    Beside how each of them stands, `show` is told how all of them do, if there are several.
+    """
+
+    def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None: ...
     def say(self, text: str) -> None: ...
     def complain(self, text: str) -> None: ...
     def close(self) -> None: ...
@@ -69,7 +44,7 @@ def open_screen(*, quiet: bool, live: bool) -> Screen:
 class Silent:
     """Nothing."""
 
-    def show(self, rows: Sequence[Shown], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None:
         """Not shown."""
 
     def say(self, text: str) -> None:
@@ -88,8 +63,9 @@ class LogScreen:
 
     def __init__(self) -> None:
         self._next: float | None = None
+        self._told: dict[str, str] = {}  # by torrent and source of peers
 
-    def show(self, rows: Sequence[Shown], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None:
         """Print what is due; `now` is seconds on any clock."""
         if self._next is None:
             self._next = now + FIRST_LINE_SECONDS
@@ -98,6 +74,17 @@ class LogScreen:
             self._next = now + (SEEDING_LINE_SECONDS if steady and rows else LINE_SECONDS)
             for row in rows:
                 self.say(progress(row))
+                self._tell_origins(row)
+            if total and rows:
+                self.say(total)
+
+    def _tell_origins(self, row: Shown) -> None:
+        """Once, and when there is news."""
+        for origin in row.origins:
+            key = f"{row.name} {origin.name}"
+            if self._told.get(key) != origin.said:
+                self._told[key] = origin.said
+                self.say(f"  {origin}")
 
     def say(self, text: str) -> None:
         """Print a line."""
@@ -117,9 +104,10 @@ class LiveScreen:
         self._live = Live(console=console, auto_refresh=False, transient=True)
         self._live.start()
 
-    def show(self, rows: Sequence[Shown], now: float) -> None:
+    def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None:
         """Draw."""
-        self._live.update(draw(rows, self._console.height), refresh=True)
+        width, height = self._console.size
+        self._live.update(draw(rows, width, height, total), refresh=True)
 
     def say(self, text: str) -> None:
         """Print a line above."""
@@ -139,31 +127,3 @@ def progress(row: Shown) -> str:
         return f"{row.name}: {row.activity}"
     whole = f" of {words.size(total)}" if row.in_bytes else ""
     return f"{row.name}: {words.percent(done, total)}{whole}, {row.activity}"
-
-
-def draw(rows: Sequence[Shown], height: int) -> RenderableType:
-    """As many torrents as there is room for, and how many more there are."""
-    room = max(1, (height - 2) // ROW_LINES)
-    hidden = len(rows) - room
-    parts = [draw_row(row) for row in rows[:room]]
-    if hidden > 0:
-        parts.append(Text(f"and {words.plural(hidden, 'more torrent')}", style="dim"))
-    return Group(*parts)
-
-
-def draw_row(row: Shown) -> RenderableType:
-    """Three lines: the name, how far it is, what is going on."""
-    done, total = row.bar
-    figures = words.percent(done, total) if total else ""
-    if row.in_bytes:
-        figures += f"  {words.size(done)} of {words.size(total)}"
-    bar = Table.grid(expand=True, padding=(0, 2, 0, 0))
-    bar.add_column(ratio=1)
-    bar.add_column(justify="right", no_wrap=True)
-    bar.add_row(ProgressBar(total=max(total, 1), completed=done), figures)
-    style = "yellow" if row.troubled else "dim"
-    return Group(
-        Text(words.clean(row.name), style="bold", no_wrap=True, overflow="ellipsis"),
-        bar,
-        Text(words.clean(row.activity), style=style, no_wrap=True, overflow="ellipsis"),
-    )

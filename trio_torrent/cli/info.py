@@ -17,6 +17,7 @@ from .learn import NOBODY, Asking, learn
 from .source import read
 from .words import clean, plural, size
 
+LONGEST_TEXT = 1600  # characters of a comment and the like that are shown: a screen of 80 columns
 FEW_FILES = 20  # so many are shown unless all are asked for: a screen of 24 lines
 
 _LABEL_WIDTH = 14  # characters; the longest label, and a blank
@@ -224,7 +225,7 @@ def when(seconds: int | None) -> str:
 
 def _optional(label: str, text: str) -> Iterator[str]:
     if text:
-        yield _line(label, text)
+        yield _line(label, text if len(text) <= LONGEST_TEXT else f"{text[:LONGEST_TEXT]}… (--json has all of it)")
 
 
 def _line(label: str, text: str) -> str:

@@ -9,7 +9,7 @@ import trio
 
 from trio_torrent import Magnet, Metainfo, MetainfoError, Stall, Status, Torrent, open_client
 
-from .options import Network
+from .wishes import Network
 from .words import duration
 
 LOOK_SECONDS = 0.1  # between looks at whether there is still hope

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from trio_torrent import Stall, State, Status
 
-from .words import duration, plural, rate, size
+from .origins import Origin, origins
+from .words import duration, percent, plural, rate, size
 
 LONGEST = 99 * 86400  # seconds; an estimate beyond it is no estimate
+
+# Who looks for peers in vain wants to know where they have been looked for.
+NOBODY = frozenset({Stall.NO_PEERS, Stall.UNREACHABLE, Stall.NO_METADATA})
 
 
 @attrs.frozen
@@ -17,6 +23,7 @@ class Row:
 
     name: str
     status: Status
+    verbose: bool = False
 
     @property
     def bar(self) -> tuple[int, int]:
@@ -35,6 +42,16 @@ class Row:
     def activity(self) -> str:
         """What is going on."""
         return activity(self.status)
+
+    @property
+    def brief(self) -> str:
+        """The same in about 30 characters."""
+        return brief(self.status)
+
+    @property
+    def origins(self) -> Sequence[Origin]:
+        """Where its peers should come from."""
+        return [*origins(self.status)] if self.verbose or self.status.stall in NOBODY else []
 
     @property
     def troubled(self) -> bool:
@@ -78,16 +95,66 @@ def activity(status: Status) -> str:
             return "stopped"
 
 
+def brief(status: Status) -> str:
+    """What is going on, the most important thing first."""
+    match status.state:
+        case State.CHECKING | State.ALLOCATING:
+            return f"{status.state.value}"
+        case State.DOWNLOADING if status.reason is None:
+            left = time_left(status)
+            rest = [duration(left)] if left is not None else []
+            return ", ".join([rate(status.down_rate), *rest, plural(status.peers, "peer")])
+        case State.SEEDING:
+            return f"seeding, up {rate(status.up_rate)}"
+        case _:
+            return activity(status)
+
+
 def _downloading(status: Status) -> str:
-    traffic = f"down {rate(status.down_rate)}, up {rate(status.up_rate)}, {plural(status.peers, 'peer')}"
+    seeds = f" ({plural(status.seeds, 'seed')})" if status.seeds else ""
+    traffic = f"down {rate(status.down_rate)}, up {rate(status.up_rate)}, {plural(status.peers, 'peer')}{seeds}"
     left = time_left(status)
     return f"{traffic}, {duration(left)} left" if left is not None else traffic
 
 
+def together(statuses: Sequence[Status], complete: str) -> str:
+    """All torrents in a line: how many are complete, and what those that go on do."""
+    down, up = sum(status.down_rate for status in statuses), sum(status.up_rate for status in statuses)
+    return f"{complete}, down {rate(down)}, up {rate(up)}"
+
+
 def finished(name: str, status: Status, seconds: float) -> str:
     """The summary of a download that came to its end."""
-    average = rate(status.downloaded / seconds) if seconds > 0 else "at once"
-    return (
-        f"{name}: complete, {size(status.total)} in {duration(seconds)}, "
-        f"{average} on average, {size(status.wasted)} wasted"
-    )
+    return f"{name}: complete, {size(status.total)} in {_result(status, seconds)}"
+
+
+def unfinished(name: str, status: Status, seconds: float) -> str:
+    """The summary of one that did not."""
+    if not status.total:
+        return f"{name}: nothing is known of it yet, after {duration(seconds)}"
+    return f"{name}: {percent(status.done, status.total)} of {size(status.total)} in {_result(status, seconds)}"
+
+
+def seeded(name: str, status: Status, seconds: float) -> str:
+    """The summary of having been there for others."""
+    return f"{name}: {size(status.uploaded)} uploaded in {duration(seconds)} of seeding, ratio {ratio(status):.2f}"
+
+
+def in_all(statuses: Sequence[Status], complete: str, seconds: float) -> str:
+    """The summary of several."""
+    done, downloaded = sum(status.done for status in statuses), sum(status.downloaded for status in statuses)
+    return f"{complete}, {size(done)} in {duration(seconds)}{_average(downloaded, seconds)}"
+
+
+def ratio(status: Status) -> float:
+    """What was given, to what there is."""
+    return status.uploaded / status.total if status.total else 0.0
+
+
+def _result(status: Status, seconds: float) -> str:
+    figures = f"{size(status.wasted)} wasted, ratio {ratio(status):.2f}"
+    return f"{duration(seconds)}{_average(status.downloaded, seconds)}, {figures}"
+
+
+def _average(downloaded: int, seconds: float) -> str:
+    return f", {rate(downloaded / seconds)} on average" if downloaded and seconds > 0 else ""

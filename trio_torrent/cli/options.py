@@ -1,29 +1,42 @@
-"""The options that commands share. Each can be given by an environment variable, too."""
+"""The options that commands share, and how those that belong together reach a command as one value of `wishes`.
+
+Each can be given by an environment variable, too (`program.Option`). What they stand for is imported when a command
+runs, so that `--help` does not wait for it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from functools import wraps
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-import attrs
 import click
 
-from .params import DURATION, INTERFACE, PEER, PIECE_LENGTH, PROXY, RATE, RATIO, TEXT, TIER, WEB_SEED
+from .params import (
+    COMMAND,
+    DURATION,
+    INTERFACE,
+    PEER,
+    PIECE_LENGTH,
+    PORT,
+    PROXY,
+    RATE,
+    RATIO,
+    TEXT,
+    TIER,
+    WEB_SEED,
+    Place,
+)
+from .program import Option
 
 if TYPE_CHECKING:
-    from trio_torrent import Address, Settings
+    from pathlib import Path
 
     from .exits import Exit
 
-# Leaving takes at most this long: someone who pressed Ctrl-C is waiting, and a tracker that does not answer within
-# a second or two will have to forget us by itself.
-STOP_SECONDS = 1.5
-
 DEFAULT_PORT = 6881  # where people's routers forward to by habit
 DEFAULT_PEERS = 50
+DEFAULT_SLOTS = 8
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -35,91 +48,9 @@ class Decorator(Protocol):
         """The same function, with something noted on it."""
 
 
-@attrs.frozen(kw_only=True)
-class Network:
-    """How to reach peers, as asked for."""
-
-    peers: tuple[Address, ...] = ()
-    port: int = DEFAULT_PORT
-    interface: str | None = None
-    max_peers: int = DEFAULT_PEERS
-    trackers: bool = True
-    dht: bool = True
-    dht_routers: tuple[Address, ...] = ()  # none: those that everybody asks
-    lsd: bool = True
-    pex: bool = True
-    limit_down: int | None = None  # bytes a second, for all torrents together
-    limit_up: int | None = None
-    proxy: str | None = None
-
-    def settings(self) -> Settings:
-        """The same for a client."""
-        from trio_torrent import Settings
-
-        return Settings(
-            port=self.port,
-            interface=self.interface,
-            connections=self.max_peers,
-            connections_in_all=max(self.max_peers, Settings().connections_in_all),
-            trackers=self.trackers,
-            dht=self.dht,
-            dht_routers=self.dht_routers or Settings().dht_routers,
-            state_folder=user_state_folder(),
-            lsd=self.lsd,
-            pex=self.pex,
-            limit_down=self.limit_down,
-            limit_up=self.limit_up,
-            proxy=self.proxy,
-            stop_seconds=STOP_SECONDS,
-        )
-
-
-@attrs.frozen(kw_only=True)
-class Data:
-    """How the data is treated. The names are those of `Client.add` and `Settings`."""
-
-    select: tuple[str, ...] = ()  # nothing is all
-    sequential: bool = False
-    overwrite: bool = False
-    trust_record: bool = True
-    allocation: Literal["sparse", "full"] = "sparse"
-    state_folder: Path | None = None
-
-
-@attrs.frozen(kw_only=True)
-class SeedLimits:
-    """When to stop seeding: at the first limit that is reached, or never."""
-
-    ratio: float | None = None  # bytes uploaded to bytes of the torrent
-    seconds: float | None = None
-
-    def __bool__(self) -> bool:
-        return self.ratio is not None or self.seconds is not None
-
-    def reached(self, *, uploaded: int, size: int, seconds: float) -> bool:
-        """Whether it is enough, after so many bytes and seconds of seeding."""
-        enough = self.ratio is not None and uploaded >= self.ratio * size
-        return enough or (self.seconds is not None and seconds >= self.seconds)
-
-
-@attrs.frozen(kw_only=True)
-class Recipe:
-    """What makes a torrent, besides the files. The names are those of `Metainfo.create`."""
-
-    version: Literal["1", "2", "hybrid"] = "hybrid"
-    piece_length: int | None = None  # bytes; None to choose by size
-    trackers: tuple[tuple[str, ...], ...] = ()
-    web_seeds: tuple[str, ...] = ()
-    private: bool = False
-    comment: str = ""
-    source: str = ""
-    creation_date: int | None = None  # seconds since 1970
-
-
 def option(*names: str, **attributes: Any) -> Decorator:  # noqa: ANN401 - whatever click takes
-    """An option that `TRIO_TORRENT_` and its long name stand for in the environment."""
-    long = next(name for name in names if name.startswith("--")).removeprefix("--")
-    return click.option(*names, envvar=f"TRIO_TORRENT_{long.replace('-', '_').upper()}", **attributes)
+    """An option that environment variables stand for, too."""
+    return click.option(*names, cls=Option, **attributes)
 
 
 def _all_of(*decorators: Decorator) -> Decorator:
@@ -133,10 +64,17 @@ def _all_of(*decorators: Decorator) -> Decorator:
     return decorate
 
 
-def folder_option(*names: str, help: str, exists: bool = False) -> Decorator:
+def folder_option(*names: str, help: str, exists: bool = False, **attributes: Any) -> Decorator:  # noqa: ANN401
     """A folder, the current one by default."""
-    kind = click.Path(file_okay=False, exists=exists, path_type=Path)
-    return option(*names, type=kind, default=Path(), help=help, metavar="DIR")
+    kind = Place(file_okay=False, exists=exists)
+    return option(*names, type=kind, default=".", help=help, metavar="DIR", **attributes)
+
+
+def user_state_folder() -> Path:
+    """Where programs keep what they would like to find again."""
+    from platformdirs import user_state_path
+
+    return user_state_path("trio-torrent", appauthor=False)
 
 
 json_option = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, sizes in bytes.")
@@ -144,6 +82,18 @@ json_option = option("--json", "as_json", is_flag=True, help="One JSON object a 
 output_options = _all_of(
     json_option,
     option("--quiet", "-q", is_flag=True, help="No progress, errors only."),
+)
+
+verbose_option = option(
+    "--verbose", "-v", is_flag=True, help="Say how each tracker, web seed and other source of peers is."
+)
+
+done_option = option(
+    "--on-done",
+    type=COMMAND,
+    help="Run this when a torrent is complete, without a shell. What it should know is in TRIO_TORRENT_DONE_... "
+    "variables: NAME, PATH, FOLDER, INFO_HASH, SIZE, DOWNLOADED, UPLOADED, SECONDS and SOURCE. If it fails, that is "
+    "said, and nothing else comes of it.",
 )
 
 # For every command that may ask by HTTP: one that overlooked it would give away what the others hide.
@@ -156,10 +106,9 @@ proxy_option = option(
 
 port_option = option(
     "--port",
-    type=click.IntRange(0, 65535),
+    type=PORT,
     default=DEFAULT_PORT,
     show_default=True,
-    metavar="N",
     help="Port for peers to reach us at, TCP, and for the DHT, UDP; 0 takes any that is free.",
 )
 
@@ -190,26 +139,54 @@ _network_options = _all_of(
         metavar="N",
         help="Connections for each torrent.",
     ),
+    option(
+        "--max-peers-in-all",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Connections for all torrents together; 200 by default, or fewer if the system has fewer.",
+    ),
+    option(
+        "--upload-slots",
+        type=click.IntRange(min=1),
+        default=DEFAULT_SLOTS,
+        show_default=True,
+        metavar="N",
+        help="Peers of a torrent that are served at once; a fast link serves more.",
+    ),
     option("--limit-down", type=RATE, help="Receive at most so many bytes a second: 500K, 2M; 0 is no limit."),
     option("--limit-up", type=RATE, help="Send at most so many bytes a second, over all torrents."),
     option("--no-trackers", is_flag=True, help="Announce to no tracker."),
+    option("--strict-tiers", is_flag=True, help="Ask the tiers of trackers one after the other (BEP 12), not at once."),
     option("--no-dht", is_flag=True, help="Find no peers in the DHT."),
     router_option,
     option("--no-lsd", is_flag=True, help="Do not look for peers in the local network."),
     option("--no-pex", is_flag=True, help="Exchange no addresses with peers."),
+    option("--no-web-seeds", is_flag=True, help="Download nothing from web servers."),
+    option(
+        "--allow-local",
+        is_flag=True,
+        help="Let torrents name web seeds and any tracker on this machine or the local network.",
+    ),
     proxy_option,
+    option(
+        "--threads",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="For hashing, reading and writing; by default as many as there are cores, 2 to 8.",
+    ),
 )
 
 _seed_options = _all_of(
-    option("--seed-ratio", type=RATIO, help="Seed until R times the torrent's size has been uploaded."),
-    option("--seed-time", type=DURATION, help="Seed for so long: 90, 30s, 5m, 2h."),
+    option("--seed-ratio", "ratio", type=RATIO, help="Seed until R times the torrent's size has been uploaded."),
+    option("--seed-time", "seconds", type=DURATION, help="Seed for so long: 90, 30s, 5m, 2h."),
 )
 
 
 state_option = option(
     "--state",
     "state_folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=Place(file_okay=False),
+    default=user_state_folder,
     metavar="DIR",
     help="Where is kept what is known of the data, so that it need not be checked again; the system's folder for such "
     "things by default.",
@@ -231,6 +208,9 @@ _data_options = _all_of(
         default="sparse",
         show_default=True,
         help="full has the disk set aside all that the files will need before the download begins.",
+    ),
+    option(
+        "--check", "no_trust_record", is_flag=True, help="Check what is there, even if it is as the last run left it."
     ),
     option("--force", "overwrite", is_flag=True, help="Write over other files that are in the way."),
     state_option,
@@ -256,46 +236,6 @@ _recipe_options = _all_of(
     option("--no-date", is_flag=True, help="Leave out when it was made: the same data gives the same bytes."),
 )
 
-
-def network_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """For commands that take part in a swarm. They arrive as one `network`."""
-
-    @wraps(command)
-    def collect(
-        *,
-        peers: tuple[Address, ...],
-        interface: str | None,
-        port: int,
-        max_peers: int,
-        limit_down: int | None,
-        limit_up: int | None,
-        no_trackers: bool,
-        no_dht: bool,
-        dht_routers: tuple[Address, ...],
-        no_lsd: bool,
-        no_pex: bool,
-        proxy: str | None,
-        **others: Any,  # noqa: ANN401
-    ) -> Exit:
-        network = Network(
-            peers=peers,
-            interface=interface,
-            port=port,
-            max_peers=max_peers,
-            trackers=not no_trackers,
-            dht=not no_dht,
-            dht_routers=dht_routers,
-            lsd=not no_lsd,
-            pex=not no_pex,
-            limit_down=limit_down,
-            limit_up=limit_up,
-            proxy=proxy,
-        )
-        return command(network=network, **others)
-
-    return _network_options(collect)
-
-
 _dht_options = _all_of(
     interface_option,
     port_option,
@@ -311,94 +251,49 @@ _dht_options = _all_of(
 )
 
 
-def dht_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """For commands that ask the DHT alone. They arrive as one `network`."""
+def _gathering(name: str, kind: str, options: Decorator) -> Callable[[Callable[..., Exit]], Callable[..., Exit]]:
+    """Options that a command gets as one argument, `name`: a value of that kind."""
 
-    @wraps(command)
-    def collect(
-        *,
-        interface: str | None,
-        port: int,
-        dht_routers: tuple[Address, ...],
-        **others: Any,  # noqa: ANN401
-    ) -> Exit:
-        return command(network=Network(interface=interface, port=port, dht_routers=dht_routers), **others)
+    def decorate(command: Callable[..., Exit]) -> Callable[..., Exit]:
+        @wraps(command)
+        def collect(**named: Any) -> Exit:  # noqa: ANN401
+            from . import wishes
 
-    return _dht_options(collect)
+            value = wishes.gather(getattr(wishes, kind), named)
+            return command(**{name: value}, **named)
 
+        return options(collect)
 
-def data_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """For downloads. They arrive as one `data`."""
-
-    @wraps(command)
-    def collect(
-        *,
-        select: tuple[str, ...],
-        sequential: bool,
-        allocation: Literal["sparse", "full"],
-        overwrite: bool,
-        state_folder: Path | None,
-        **others: Any,  # noqa: ANN401
-    ) -> Exit:
-        data = Data(
-            select=select,
-            sequential=sequential,
-            allocation=allocation,
-            overwrite=overwrite,
-            state_folder=state_folder or user_state_folder(),
-        )
-        return command(data=data, **others)
-
-    return _data_options(collect)
+    return decorate
 
 
-def user_state_folder() -> Path:
-    """Where programs keep what they would like to find again."""
-    from platformdirs import user_state_path
+network_options = _gathering("network", "Network", _network_options)
+"""For commands that take part in a swarm."""
 
-    return user_state_path("trio-torrent", appauthor=False)
+dht_options = _gathering("network", "Network", _dht_options)
+"""For commands that ask the DHT alone."""
 
+data_options = _gathering("data", "Data", _data_options)
+"""For downloads."""
 
-def seed_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
-    """For commands that may go on seeding. They arrive as one `limits`."""
-
-    @wraps(command)
-    def collect(*, seed_ratio: float | None, seed_time: float | None, **others: Any) -> Exit:  # noqa: ANN401
-        return command(limits=SeedLimits(ratio=seed_ratio, seconds=seed_time), **others)
-
-    return _seed_options(collect)
+seed_options = _gathering("limits", "SeedLimits", _seed_options)
+"""For commands that may go on seeding."""
 
 
 def recipe_options(command: Callable[..., Exit]) -> Callable[..., Exit]:
     """For making a torrent. They arrive as one `recipe`."""
 
     @wraps(command)
-    def collect(
-        *,
-        trackers: tuple[tuple[str, ...], ...],
-        web_seeds: tuple[str, ...],
-        v1: bool,
-        v2: bool,
-        hybrid: bool,
-        piece_length: int | None,
-        private: bool,
-        comment: str,
-        source: str,
-        no_date: bool,
-        **others: Any,  # noqa: ANN401
-    ) -> Exit:
+    def collect(*, v1: bool, v2: bool, hybrid: bool, no_date: bool, **named: Any) -> Exit:  # noqa: ANN401
+        from datetime import UTC, datetime
+
+        from .wishes import Recipe, gather
+
         if v1 + v2 + hybrid > 1:
             raise click.UsageError("--v1, --v2 and --hybrid exclude one another")
-        recipe = Recipe(
-            version="1" if v1 else "2" if v2 else "hybrid",
-            piece_length=piece_length,
-            trackers=trackers,
-            web_seeds=web_seeds,
-            private=private,
-            comment=comment,
-            source=source,
-            creation_date=None if no_date else int(datetime.now(UTC).timestamp()),
-        )
-        return command(recipe=recipe, **others)
+        named["version"] = "1" if v1 else "2" if v2 else "hybrid"
+        named["creation_date"] = None if no_date else int(datetime.now(UTC).timestamp())
+        recipe = gather(Recipe, named)
+        return command(recipe=recipe, **named)
 
     return _recipe_options(collect)

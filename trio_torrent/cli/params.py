@@ -1,17 +1,21 @@
-"""What people write after an option: sizes, durations, addresses, URLs."""
+"""What people write after an option: sizes, durations, addresses, URLs.
+
+What is needed for one kind of them only is imported when there is one: `--help` waits for nothing.
+"""
 
 from __future__ import annotations
 
-import ipaddress
+import os
 import re
-import socket
 from collections.abc import Callable, Mapping
-from typing import Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from trio_torrent import Address
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from trio_torrent import Address
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DURATIONS = {"": 1, "S": 1, "M": 60, "H": 3600}
@@ -19,6 +23,7 @@ _DURATIONS = {"": 1, "S": 1, "M": 60, "H": 3600}
 SHORTEST_PIECE = 16 << 10  # bytes; a leaf of v2's hash trees, and what one request asks for
 LONGEST_PIECE = 256 << 20  # bytes; the largest power of two that libtorrent takes
 
+MAX_PORT = 65535
 MAX_URL = 2048  # characters; clients leave out what is longer
 TRACKER_SCHEMES = ("http", "https", "udp", "ws", "wss")
 WEB_SEED_SCHEMES = ("http", "https")
@@ -39,6 +44,16 @@ class Written(click.ParamType):  # type: ignore[type-arg]  # older versions of c
             return self._read(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class Place(click.Path):
+    """A path, as a `Path`."""
+
+    def convert(self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Checked as click does it."""
+        from pathlib import Path
+
+        return Path(os.fsdecode(super().convert(value, param, ctx)))
 
 
 def read_size(text: str) -> int:
@@ -73,8 +88,38 @@ def read_ratio(text: str) -> float:
     return ratio
 
 
+def read_port(text: str) -> int:
+    """A port of this machine; 0 is any."""
+    if not re.fullmatch(r"\d{1,5}", text.strip(), re.ASCII) or int(text) > MAX_PORT:
+        raise ValueError(f"{text!r} is not a port: write a number from 0 to {MAX_PORT}; 0 is any that is free")
+    return int(text)
+
+
+def read_peer(text: str) -> Address:
+    """Where somebody is."""
+    from trio_torrent import Address
+
+    return Address.parse(text)
+
+
+def read_command(text: str) -> tuple[str, ...]:
+    """The words of a command, as a shell would split them."""
+    import shlex
+
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not a command: {str(error).lower()}") from error
+    if not words or "\0" in text:
+        raise ValueError(f"{text!r} is not a command")
+    return tuple(words)
+
+
 def read_interface(text: str) -> str:
     """An IP address of this machine. Binding to it is the one sure way to find out whether it is."""
+    import ipaddress
+    import socket
+
     try:
         address = ipaddress.ip_address(text)
         family = socket.AF_INET if address.version == 4 else socket.AF_INET6
@@ -119,6 +164,8 @@ def read_proxy(text: str) -> str:
 
 
 def _url(text: str, schemes: tuple[str, ...]) -> str:
+    from urllib.parse import urlsplit
+
     url = text.strip()
     try:
         parts = urlsplit(url)
@@ -150,4 +197,6 @@ RATE = Written("rate", read_rate)
 DURATION = Written("duration", read_duration)
 RATIO = Written("r", read_ratio)
 INTERFACE = Written("address", read_interface)
-PEER = Written("host:port", Address.parse)
+PEER = Written("host:port", read_peer)
+PORT = Written("n", read_port)
+COMMAND = Written("cmd", read_command)

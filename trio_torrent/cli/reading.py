@@ -8,6 +8,7 @@ from typing import ClassVar, TypeVar
 import attrs
 import trio
 
+from .origins import Origin
 from .voice import Voice
 from .words import duration, rate
 
@@ -32,6 +33,8 @@ class Work:
     troubled: ClassVar[bool] = False
     steady: ClassVar[bool] = False
 
+    origins: ClassVar[tuple[Origin, ...]] = ()
+
     @property
     def bar(self) -> tuple[int, int]:
         """How much of how much."""
@@ -44,6 +47,11 @@ class Work:
             return self.verb
         speed = self.done / self.seconds
         return f"{self.verb}, {rate(speed)}, {duration((self.total - self.done) / speed)} left"
+
+    @property
+    def brief(self) -> str:
+        """Short enough as it is."""
+        return self.activity
 
 
 async def read_through(name: str, verb: str, voice: Voice, read: Callable[[Progress], Awaitable[T]]) -> T:

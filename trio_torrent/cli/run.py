@@ -6,12 +6,14 @@ returns. The second leaves at once, for whoever does not want to wait for that.
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeAlias
 
+import click
 import trio
 
 from .exits import Exit
@@ -20,9 +22,23 @@ Command: TypeAlias = Callable[[trio.CancelScope], Awaitable[Exit]]
 """Does what was asked for, with all that may be interrupted inside the scope."""
 
 
+logger = logging.getLogger("trio_torrent")
+
+
 def run(command: Command) -> Exit:
     """Run a command to its end. Raises what it raises, in exception groups as it comes."""
-    return trio.run(_supervise, command)
+    _set_up_log(debug=bool(click.get_current_context().find_root().params["debug"]))
+    try:
+        return trio.run(_supervise, command)
+    except BaseException:
+        logger.debug("the errors that ended the command", exc_info=True)
+        raise
+
+
+def _set_up_log(*, debug: bool) -> None:
+    """What has no handler would go to stderr."""
+    logger.handlers = [logging.StreamHandler() if debug else logging.NullHandler()]
+    logger.setLevel(logging.DEBUG if debug else logging.WARNING)
 
 
 async def _supervise(command: Command) -> Exit:

@@ -45,6 +45,8 @@ def _is_info_hash(text: str) -> bool:
 
 def check_sources(sources: tuple[str, ...]) -> None:
     """Refuse what no command can mean."""
+    if "" in sources:
+        raise CommandError(Exit.USAGE, "a SOURCE is empty: name a .torrent, its URL, a magnet link or an info-hash")
     if sources.count("-") > 1:
         raise CommandError(Exit.USAGE, "stdin (-) can be read only once")
 
@@ -62,11 +64,17 @@ async def load(source: str, *, proxy: str | None = None) -> Metainfo:
                 Magnet.parse(source)  # one that is wrong should be said to be wrong
                 raise CommandError(Exit.INVALID, f"{source}: a link does not say what there is; use its .torrent")
             case Kind.STDIN:
-                return Metainfo.from_bytes(await _read(sys.stdin.fileno()))
+                return _parsed(source, await _read(sys.stdin.fileno()))
             case Kind.FILE:
-                return Metainfo.from_bytes(await _read(source))
+                return _parsed(source, await _read(source))
     except (TorrentError, OSError) as error:
         raise unusable(source, error) from error
+
+
+def _parsed(source: str, data: bytes) -> Metainfo:
+    if not data:
+        raise CommandError(Exit.INVALID, f"{_name(source)}: is empty, and no torrent")
+    return Metainfo.from_bytes(data)
 
 
 async def read(source: str, *, proxy: str | None = None) -> Metainfo | Magnet:
@@ -81,9 +89,14 @@ async def read(source: str, *, proxy: str | None = None) -> Metainfo | Magnet:
 
 def unusable(source: str, error: TorrentError | OSError) -> CommandError:
     """The error of a source, with its name in front."""
-    name = "stdin" if source == "-" else source
+    if isinstance(error, FileNotFoundError) and "://" in source:
+        return CommandError(Exit.INVALID, f"{source}: a torrent is fetched by http or https, and from nowhere else")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else explain(error)
-    return CommandError(Exit.INVALID, f"{name}: {reason}")
+    return CommandError(Exit.INVALID, f"{_name(source)}: {reason}")
+
+
+def _name(source: str) -> str:
+    return "stdin" if source == "-" else source
 
 
 async def _read(file: str | int) -> bytes:

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from .display import LogScreen, Screen, Shown, Silent, open_screen
+from .display import LogScreen, Screen, Silent, open_screen
+from .drawing import Shown
 from .exits import complaint, exit_code, explain
 from .words import clean
 
@@ -14,9 +15,10 @@ from .words import clean
 class Voice:
     """Each thing is told twice: with `emit` to programs, who see it with --json, and with `say` or `tell` to people."""
 
-    def __init__(self, *, as_json: bool, quiet: bool) -> None:
+    def __init__(self, *, as_json: bool, quiet: bool, verbose: bool = False) -> None:
         self._as_json = as_json
         self.quiet = quiet
+        self.verbose = verbose
         self._screen: Screen = Silent() if quiet else LogScreen()
 
     @contextmanager
@@ -44,12 +46,16 @@ class Voice:
         if not self._as_json:
             print(clean(text), flush=True)
 
-    def show(self, rows: Sequence[Shown], now: float) -> None:
-        """How things stand; often, as the screen decides what to do with it."""
-        self._screen.show(rows, now)
+    def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None:
+        """How things stand, and all of them together; often, as the screen decides what to do with it."""
+        self._screen.show(rows, now, total)
+
+    def warn(self, message: str) -> None:
+        """Something went wrong that is not the command's failure; it is told in any case."""
+        self._screen.complain(complaint(message))
 
     def fail(self, error: BaseException, **fields: object) -> None:
         """An error, which is told in any case."""
         message = explain(error)
         self.emit("error", kind=exit_code(error).name.lower(), message=message, **fields)
-        self._screen.complain(complaint(message))
+        self.warn(message)

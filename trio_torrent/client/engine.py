@@ -192,6 +192,7 @@ class Engine:
             peers=swarm.peers,
             seeds=swarm.seeds,
             known=swarm.known,
+            named=swarm.named,
             stall=stall,
             reason=str(self.sessions.error) if state is State.WAITING else in_words(stall, trackers, dht, web_seeds),
             trackers=trackers,

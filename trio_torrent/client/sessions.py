@@ -50,11 +50,13 @@ class Sessions:
     async def wait(self) -> None:
         """Return when a session may begin."""
         self._idle = True
-        while self._holders or self._paused or self._retry_at > trio.current_time():
-            self._changed = trio.Event()
-            with trio.move_on_at(math.inf if self._holders or self._paused else self._retry_at):
-                await self._changed.wait()
-        self._idle = False
+        try:
+            while self._holders or self._paused or self._retry_at > trio.current_time():
+                self._changed = trio.Event()
+                with trio.move_on_at(math.inf if self._holders or self._paused else self._retry_at):
+                    await self._changed.wait()
+        finally:
+            self._idle = False  # also when the torrent is stopped here: it then waits for nothing
 
     @contextmanager
     def session(self) -> Iterator[None]:

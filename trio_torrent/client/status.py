@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from collections.abc import Mapping
 
 import attrs
 
@@ -52,6 +53,9 @@ class Status:
     allocated: int = 0  # while the disk sets aside what the files will need
     ever_downloaded: int = 0  # in all sessions that a resume record tells of, and this one
     ever_uploaded: int = 0
+    named: Mapping[str, int] = attrs.field(factory=dict, hash=False)
+    """Of the known addresses, how many were named first by "pex" (peers), "lsd" (the local network), "dht", "the user"
+    (`add_peers` and links), and each "tracker ..."."""
 
 
 def in_words(

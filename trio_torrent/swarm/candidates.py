@@ -74,6 +74,11 @@ class Candidates:
         return len(self._pool)
 
     @property
+    def named(self) -> dict[str, int]:
+        """How many of the known addresses each source has named first."""
+        return self._pool.named
+
+    @property
     def trying(self) -> int:
         """Attempts under way."""
         return len(self._trying)

@@ -59,6 +59,11 @@ class Contacts:
         return len(self._candidates)
 
     @property
+    def named(self) -> dict[str, int]:
+        """How many of them each source has named first."""
+        return self._candidates.named
+
+    @property
     def trying(self) -> int:
         """Dials that have neither joined nor failed."""
         return self._candidates.trying

@@ -131,7 +131,13 @@ class Gathering:
             peers=len(self._guests),
             givers=self._fetch.givers,
         )
-        return attrs.evolve(Swarm.nothing(), peers=len(self._guests), known=self._contacts.known, stall=stall)
+        return attrs.evolve(
+            Swarm.nothing(),
+            peers=len(self._guests),
+            known=self._contacts.known,
+            stall=stall,
+            named=self._contacts.named,
+        )
 
     def _do(self, command: Command) -> None:
         self._commands.append(command)

@@ -84,6 +84,11 @@ class Pool:
     def __len__(self) -> int:
         return len(self._known)
 
+    @property
+    def named(self) -> dict[str, int]:
+        """How many of them each source has named first."""
+        return dict(self._sources)
+
     def get(self, address: Address) -> Known | None:
         """What we know of it."""
         return self._known.get(address)

@@ -106,12 +106,12 @@ class Swarm:
     down_rate: float
     up_rate: float
     stall: Stall | None  # why nothing comes; None if something does, or nothing is wanted
+    named: Mapping[str, int] = attrs.field(factory=dict, hash=False)  # of the addresses, by whoever named them first
 
     @classmethod
     def nothing(cls) -> Swarm:
         """Before there is a scheduler."""
-        counts = dict.fromkeys((field.name for field in attrs.fields(cls) if field.name != "stall"), 0)
-        return cls(**counts, stall=None)
+        return cls(peers=0, seeds=0, known=0, downloaded=0, uploaded=0, wasted=0, down_rate=0, up_rate=0, stall=None)
 
 
 class Scheduler:
@@ -514,6 +514,7 @@ class Scheduler:
             down_rate=(down_rate := self._fetching.meter.rate(now)),
             up_rate=self._serving.meter.rate(now),
             stall=self._stall(now) if self._fetching.picker.lacking.count and not down_rate else None,
+            named=self._contacts.named,
         )
 
     def _stall(self, now: float) -> Stall:
