@@ -35,8 +35,10 @@ def lint(session: nox.Session) -> None:
 
 @nox.session
 def types(session: nox.Session) -> None:
+    """That we keep our own types, and that users see all of them."""
     install(session, "types")
     session.run("mypy")
+    session.run("pyright", "--verifytypes", "trio_torrent", "--ignoreexternal")
 
 
 PYTHONS = [python for python in ("3.11", "3.12", "3.13") if runs(f"python{python}")]

@@ -51,6 +51,7 @@ class FakeDht:
     told: Counter[Address] = attrs.field(factory=Counter)
     under_way: int = 0
     broken: bool = False
+    external: tuple[str, ...] = ()  # where its nodes see us
     known: trio.Event = attrs.field(factory=trio.Event)
 
     @property

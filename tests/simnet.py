@@ -30,12 +30,13 @@ from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, TrackerError
 from trio_torrent.metainfo.magnet import Magnet
-from trio_torrent.net.asking import Trackers
+from trio_torrent.net.asking import Asker, Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.lane import Lane, OpenLane
 from trio_torrent.net.listen import Reception, Welcome
 from trio_torrent.net.places import Places
 from trio_torrent.net.reach import Family, Local
+from trio_torrent.swarm.mirror import Mirror
 
 T = TypeVar("T")
 
@@ -220,6 +221,10 @@ class Node:
     boundary: Boundary
 
 
+def _records(folder: Path) -> Records:
+    return Records(folder, InlineWorkers(), InlineWorkers(), "today")
+
+
 def join(
     network: Network,
     nursery: trio.Nursery,
@@ -233,6 +238,8 @@ def join(
     open_lane: OpenLane = no_web,
     places: Places | None = None,
     dht: Finder | None = None,
+    trackers: Asker | None = None,
+    mirror: Mirror | None = None,
     rules: Rules | None = None,
     **wishes: Any,
 ) -> Node:
@@ -248,7 +255,7 @@ def join(
         workers=InlineWorkers(),
         http=NoTracker(),
         open_lane=open_lane,
-        trackers=Trackers(NoTracker(), None, [None]),
+        trackers=trackers or Trackers(NoTracker(), None, [None]),
         connect=network.connect_from(host),
         peer_id=b"-TT0100-" + random.randbytes(12),
         port=host.address.port,
@@ -256,8 +263,9 @@ def join(
         random=random,
         places=places or Places(),
         dht=dht,
+        mirror=mirror or Mirror(),
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
-        records=Records(settings.state_folder, InlineWorkers(), "today") if settings.state_folder is not None else None,
+        records=_records(settings.state_folder) if settings.state_folder is not None else None,
     )
     engine = Engine(source, save_path, shared, peers or [], rules=rules, wishes=Wishes(**wishes))
 

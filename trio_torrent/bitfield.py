@@ -68,7 +68,7 @@ class Bitfield:
             return NotImplemented
         return self.size == other.size and self._bits == other._bits
 
-    __hash__ = None  # type: ignore[assignment]  # a mutable set has no hash
+    __hash__: None = None  # type: ignore[assignment]  # a mutable set has no hash
 
     def __repr__(self) -> str:
         return f"<Bitfield {self.count}/{self.size}>"

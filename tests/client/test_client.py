@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import threading
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Literal
@@ -38,6 +40,8 @@ from trio_torrent import (
 )
 from trio_torrent import Metainfo as ClientMetainfo
 from trio_torrent.bencode import decode, encode
+from trio_torrent.disk.record import Record
+from trio_torrent.disk.records import Records
 from trio_torrent.metainfo.build import Entry, draft
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 from trio_torrent.metainfo.torrent import Metainfo
@@ -420,22 +424,49 @@ async def test_cancelled_in_the_middle_nothing_is_left(seed: Path, tmp_path: Pat
         assert written[piece * 65536 : (piece + 1) * 65536] == PAYLOAD[piece * 65536 : (piece + 1) * 65536]
 
 
-async def test_cancelled_at_any_step_of_the_start_nothing_is_left(tmp_path: Path, held):
+@pytest.mark.parametrize("remembers", [False, True])
+async def test_cancelled_at_any_step_of_the_start_nothing_is_left(tmp_path: Path, held, remembers: bool):
+    """To remember takes a thread. What is closed only when it is collected gives a warning, which is an error here."""
+    state = tmp_path / "state" if remembers else None
+    settings = attrs.evolve(SETTINGS, state_folder=state, dht_routers=(f"{LOCALHOST}:1",))
     before = held()
-    for checkpoints in range(12):
+    for checkpoints in range(30):
         with trio.CancelScope() as scope:
             async with trio.open_nursery() as nursery:
                 nursery.start_soon(cancel_after, checkpoints, scope)
-                async with open_client(SETTINGS) as client:
+                async with open_client(settings) as client:
                     await client.add(DATA, save_path=tmp_path)
                     await trio.sleep_forever()
         assert held() == before
+    gc.collect()
 
 
 async def cancel_after(checkpoints: int, scope: trio.CancelScope) -> None:
     for _ in range(checkpoints):
         await trio.lowlevel.checkpoint()
     scope.cancel()
+
+
+async def test_records_are_saved_one_after_the_other(tmp_path: Path, seed: Path, monkeypatch: pytest.MonkeyPatch):
+    """Whoever is cancelled while one is saved leaves the job behind, and what is saved on leaving waits for it."""
+    saving, most, saved = 0, 0, list[bool]()
+
+    def save(self: Records, info_hash: bytes, record: Record) -> None:
+        nonlocal saving, most
+        saving += 1
+        most = max(most, saving)
+        time.sleep(0.05)
+        saved.append(record.running)
+        saving -= 1
+
+    monkeypatch.setattr(Records, "save", save)
+    async with open_client(attrs.evolve(SETTINGS, state_folder=tmp_path / "state")) as client:
+        await client.add(DATA, save_path=tmp_path)
+        with trio.fail_after(5):
+            while not saving:  # a thread tells nobody
+                await trio.lowlevel.checkpoint()
+    assert most == 1
+    assert saved == [True, False]
 
 
 async def test_an_exception_of_the_block_comes_out(tmp_path: Path, held):

@@ -90,7 +90,7 @@ async def test_a_thousand_cuts(tmp_path: Path, select: str | None, autojump_cloc
     for _ in range(500):
         at = random.randint(0, len(log.operations))
         cut(live, log.operations[:at], random)
-        records = Records(live / "state", InlineWorkers(), "tomorrow")
+        records = Records(live / "state", InlineWorkers(), InlineWorkers(), "tomorrow")
         record = records.load(METAINFO.info_hashes.wire, METAINFO.geometry.pieces)
         assert (record is not None) >= any(save < at for save in saves), "never unreadable"
         if record is not None:

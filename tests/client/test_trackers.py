@@ -11,7 +11,7 @@ import trio
 
 from tests.payload import random_bytes, single, write
 from tests.udptracker import ANNOUNCE, CONNECT, udp_tracker
-from trio_torrent import Metainfo, Settings, Torrent, TrackerServer, open_client, serve_tracker
+from trio_torrent import InfoHashes, Magnet, Metainfo, Settings, Torrent, TrackerServer, open_client, serve_tracker
 from trio_torrent.bencode import decode, encode
 
 PAYLOAD = random_bytes(200_000)
@@ -51,6 +51,27 @@ async def test_peers_find_each_other_by_udp(nursery, tmp_path, host):
         (told,) = getting.status.trackers
         assert (told.seeders, told.leechers, told.downloaded) == (2, 0, 1)
     assert not server.registry.peers(metainfo.info_hashes.wire)
+    assert (seeder.unexpected, leecher.unexpected) == (0, 0)
+
+
+@pytest.mark.parametrize("by", ["http", "udp"])
+async def test_a_tracker_hears_both_names_of_a_hybrid(nursery, tmp_path, by):
+    server: TrackerServer = await nursery.start(serve_tracker)
+    url = server.url if by == "http" else server.udp_url
+    folder = write(tmp_path / "seed", {"payload.bin": PAYLOAD})
+    hybrid = await Metainfo.create(folder / "payload.bin", trackers=[[str(url)]])
+    names = hybrid.info_hashes.all_wire
+    async with open_client(SETTINGS) as seeder, open_client(SETTINGS) as leecher:
+        await seeder.add(hybrid, save_path=folder)
+        await until(lambda: {*server.registry.torrents} == {*names})
+        by_the_other = Magnet(InfoHashes(v2=hybrid.info_hashes.v2), trackers=(str(url),))
+        getting = await leecher.add(by_the_other, save_path=tmp_path / "get")
+        with trio.fail_after(10):
+            await getting.wait_complete()
+        assert getting.info_hashes == hybrid.info_hashes
+        await until(lambda: [len(server.registry.peers(name)) for name in names] == [2, 2])
+        await until(working(getting))
+    assert not server.registry.torrents
     assert (seeder.unexpected, leecher.unexpected) == (0, 0)
 
 

@@ -89,7 +89,7 @@ def test_what_is_not_a_record(key: bytes, value: object):
 
 @pytest.fixture
 def records(tmp_path: Path) -> Records:
-    return Records(tmp_path / "state" / "deep", InlineWorkers(), "today")
+    return Records(tmp_path / "state" / "deep", InlineWorkers(), InlineWorkers(), "today")
 
 
 def test_the_last_one_is_found(records: Records):

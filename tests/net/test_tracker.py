@@ -101,12 +101,16 @@ class Torrent:
 
 
 def make(
-    http: FakeHttp, torrent: Torrent, tiers: Sequence[Sequence[str]] | None = None, found: Found | None = None
+    http: FakeHttp,
+    torrent: Torrent,
+    tiers: Sequence[Sequence[str]] | None = None,
+    found: Found | None = None,
+    names: Sequence[bytes] = (b"h" * 20,),
 ) -> Announcer:
     return Announcer(
         tiers=Tiers(tiers or [[url] for url in http.trackers], random=Random(1)),
         trackers=Trackers(http, None, [None]),
-        info_hash=b"h" * 20,
+        names=lambda: names,
         peer_id=b"p" * 20,
         port=6881,
         totals=torrent.totals,
@@ -363,24 +367,24 @@ class DualHttp:
         return body
 
 
-def dual(http: DualHttp, torrent: Torrent, found: Found, seen: list[str]) -> Announcer:
+def dual(http: DualHttp, torrent: Torrent, found: Found, seen: list[tuple[str, str]]) -> Announcer:
     return Announcer(
         tiers=Tiers([[A]], random=Random(1)),
         trackers=Trackers(http, None, list(Family)),
-        info_hash=b"h" * 20,
+        names=lambda: [b"h" * 20],
         peer_id=b"p" * 20,
         port=6881,
         totals=torrent.totals,
         found=found,
         random=Random(2),
-        seen_as=seen.append,
+        seen_as=lambda voter, ours: seen.append((voter, ours)),
     )
 
 
 async def test_the_peers_of_both_families_are_found_and_a_dead_one_delays_nothing(nursery, autojump_clock, torrent):
     v6 = encode({b"interval": 900, b"peers6": bytes(15) + b"\x05\x1a\xe1", b"external ip": b"\5\6\7\x08"})
     http = DualHttp({Family.IPV4: (1, GOOD), Family.IPV6: (20, v6)})
-    found, seen = [], list[str]()
+    found, seen = [], list[tuple[str, str]]()
 
     async def take(addresses: Sequence[Address], source: str) -> None:
         await trio.lowlevel.checkpoint()
@@ -392,7 +396,7 @@ async def test_the_peers_of_both_families_are_found_and_a_dead_one_delays_nothin
     assert states(announcer) == {A: "working"}
     await trio.sleep(20)
     assert found == [(1, ["1.2.3.4:6881"]), (20, ["[::5]:6881"])]
-    assert seen == ["5.6.7.8"]
+    assert seen == [("a.example", "5.6.7.8")]
     assert announcer.status[0].peers == 2
     assert announcer.status[0].external_ip == "5.6.7.8"
     http.answers[Family.IPV6] = (100, b"")
@@ -434,3 +438,120 @@ async def test_a_scrape_brings_figures_but_not_too_often(autojump_clock, torrent
     first, second = announcer.status
     assert (first.seeders, first.leechers, first.downloaded) == (7, None, 9)
     assert (second.seeders, second.error) == (None, None)
+
+
+# -- the two names of a hybrid ---------------------------------------------------------------------------------------
+
+ONE, TWO = b"1" * 20, b"2" * 20
+
+
+def by_name(http: FakeHttp) -> dict[bytes, list[tuple[float, str]]]:
+    found: dict[bytes, list[tuple[float, str]]] = {}
+    for heard in http.heard:
+        found.setdefault(heard.announce.info_hash, []).append((heard.at, heard.announce.event.value))
+    return found
+
+
+def only(name: bytes, refusal: bytes = b"d14:failure reason14:not registerede") -> Tracker:
+    """It knows just one of the two."""
+
+    async def tracker(said: Announce) -> bytes:
+        await trio.lowlevel.checkpoint()
+        return GOOD if said.info_hash == name else refusal
+
+    return tracker
+
+
+async def test_each_name_of_a_hybrid_has_its_own_announces(autojump_clock, torrent):
+    http = FakeHttp({A: good})
+    announcer = make(http, torrent, names=[ONE, TWO])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(announcer.run)
+        await trio.sleep(100)
+        torrent.left = 0
+        announcer.completed()
+        await trio.sleep(1000)
+        await announcer.stop()
+    events = [(0, "started"), (100, "completed"), (1000, ""), (1100, "stopped")]
+    assert by_name(http) == {ONE: events, TWO: events}
+    assert len({heard.announce.key for heard in http.heard}) == 1
+
+
+async def test_a_tracker_that_has_one_of_the_names_works(autojump_clock, torrent):
+    """Many that have lists of what they serve do not know v2. What is refused for now is tried again each time."""
+    http = FakeHttp({A: only(ONE)})
+    announcer = make(http, torrent, names=[ONE, TWO])
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(announcer.run)
+        await trio.sleep(1000)
+        (told,) = announcer.status
+        assert (told.state, told.error, told.peers) == ("working", None, 1)
+        await announcer.stop()
+    assert by_name(http) == {
+        ONE: [(0, "started"), (900, ""), (1000, "stopped")],
+        TWO: [(0, "started"), (900, "started")],
+    }
+
+
+async def test_a_name_that_never_will_be_welcome_is_not_said_again(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: only(TWO, b"d14:failure reason3:no!8:retry in5:nevere")})
+    announcer = make(http, torrent, names=[ONE, TWO])
+    nursery.start_soon(announcer.run)
+    await trio.sleep(2000)
+    assert by_name(http) == {ONE: [(0, "started")], TWO: [(0, "started"), (900, ""), (1800, "")]}
+    assert states(announcer) == {A: "working"}
+
+
+async def test_a_tracker_fails_when_it_answers_to_neither_name(nursery, autojump_clock, torrent):
+    http = FakeHttp({A: broken})
+    announcer = make(http, torrent, names=[ONE, TWO])
+    nursery.start_soon(announcer.run)
+    await trio.sleep(1)
+    assert announcer.status[0].state == "failing"
+    heard = by_name(http)
+    assert heard[ONE] == heard[TWO] == [(0, "started")]
+
+
+async def test_when_neither_name_will_ever_be_welcome_nothing_more_is_said(nursery, autojump_clock, torrent):
+    answers = {ONE: silent, TWO: says(b"d14:failure reason3:no!8:retry in5:nevere")}
+
+    async def tracker(said: Announce) -> bytes:
+        return await answers[said.info_hash](said)
+
+    announcer = make(http := FakeHttp({A: tracker}), torrent, names=[ONE, TWO])
+    nursery.start_soon(announcer.run)
+    await trio.sleep(ANNOUNCE_SECONDS + 1)
+    assert announcer.status[0].state == "failing"  # the other may be
+    answers[ONE] = answers[TWO]
+    await trio.sleep(50_000)
+    assert announcer.status[0].state == "told us not to come back"
+    assert {name: len(events) for name, events in by_name(http).items()} == {ONE: 2, TWO: 1}
+
+
+async def test_a_name_that_is_learned_later_begins_then(nursery, autojump_clock, torrent):
+    names = [ONE]
+    http = FakeHttp({A: good})
+    announcer = make(http, torrent, names=names)
+    nursery.start_soon(announcer.run)
+    await trio.sleep(100)
+    names.append(TWO)
+    announcer.announce_now()
+    await trio.sleep(1)
+    assert by_name(http) == {ONE: [(0, "started"), (100, "")], TWO: [(100, "started")]}
+
+
+async def test_a_scrape_is_for_both_names(autojump_clock, torrent):
+    class Counting(FakeHttp):
+        async def get(
+            self, url: str, *, limit: int, seconds: float, local: Local = Local.NEVER, family: Family | None = None
+        ) -> bytes:
+            await trio.lowlevel.checkpoint()
+            assert url.count("info_hash=") == 2
+            return encode(
+                {b"files": {ONE: {b"complete": 7, b"incomplete": 1}, TWO: {b"complete": 5, b"downloaded": 9}}}
+            )
+
+    announcer = make(Counting({A: good}), torrent, names=[ONE, TWO])
+    await announcer.scrape()
+    (told,) = announcer.status
+    assert (told.seeders, told.leechers, told.downloaded) == (7, 1, 9)

@@ -79,7 +79,7 @@ async def test_announcers_hear_of_each_other(server, http, nursery):
         return Announcer(
             tiers=Tiers([[server.url]], random=Random(port)),
             trackers=Trackers(http, None, [None]),
-            info_hash=HASH,
+            names=lambda: [HASH],
             peer_id=b"p" * 20,
             port=port,
             totals=lambda: Totals(0, 0, port % 2),

@@ -286,3 +286,16 @@ async def test_a_name_that_cannot_be_looked_up():
 @pytest.mark.parametrize("url", ["udp://h", "udp://[::1", "udp://h:99999/"])
 async def test_hostile_urls_are_tracker_errors(url):
     await failure(url)
+
+
+async def test_whoever_has_been_cancelled_asks_nobody(autojump_clock):
+    """Then the time that is left is less than none."""
+    async with udp_tracker() as tracker:
+        for checkpoints in range(4):
+            with trio.CancelScope() as scope:
+                if not checkpoints:
+                    scope.cancel()
+                scope.deadline = trio.current_time() + checkpoints
+                await announce(tracker.url(), udp=make(tracker=[tracker.host]))
+            assert scope.cancelled_caught is (checkpoints == 0)
+    assert tracker.times == [0] * len(tracker.times)

@@ -19,6 +19,7 @@ from trio_torrent.swarm.candidates import (
     Candidates,
 )
 from trio_torrent.swarm.events import Failure
+from trio_torrent.swarm.mirror import Mirror
 from trio_torrent.swarm.pool import MOST_FAILURES, USER
 from trio_torrent.swarm.priority import priority
 
@@ -311,10 +312,20 @@ def test_whoever_is_first_is_not_decided_by_who_named_them():
 
 def test_where_we_know_our_address_the_order_is_canonical():
     us = Address("123.213.32.10", 6881)
-    candidates = Candidates(Random(1), external=[us])
+    candidates = Candidates(Random(1), mirror=Mirror(known=[us]))
     candidates.add(many(500), PEX, frozenset())
     order = dialled(candidates, 0)
     ranks = [priority(us, one) or 0 for one in order]
+    assert ranks == sorted((priority(us, one) or 0 for one in many(500)), reverse=True)[: len(ranks)]
+
+
+def test_when_our_address_becomes_known_the_order_becomes_canonical():
+    us, mirror = Address("123.213.32.10", 6881), Mirror(6881)
+    candidates = Candidates(Random(1), mirror=mirror)
+    candidates.add(many(500), PEX, frozenset())
+    for name in "abc":
+        mirror.told(f"{name}.example", us.host)
+    ranks = [priority(us, one) or 0 for one in dialled(candidates, 0)]
     assert ranks == sorted((priority(us, one) or 0 for one in many(500)), reverse=True)[: len(ranks)]
 
 

@@ -10,6 +10,7 @@ import attrs
 import pytest
 
 from tests.payload import random_bytes
+from trio_torrent.address import Address, ip_of
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.infohash import InfoHashes
 from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Send
@@ -50,6 +51,7 @@ class Bench:
     """A gathering with a clock."""
 
     gathering: Gathering
+    ours: Ours
     now: float = NOW
 
     def happens(self, event: Event) -> list[Command]:
@@ -76,14 +78,15 @@ class Bench:
 
 
 def make(*, connections: int = 50, pex: bool = True) -> Bench:
+    ours = Ours(b"m" * 20, 6881, "us")
     gathering = Gathering(
         InfoHashes(sha1(INFO).digest()),
-        ours=Ours(b"m" * 20, 6881, "us"),
+        ours=ours,
         random=Random(1),
         limits=Limits(connections),
         pex=pex,
     )
-    return Bench(gathering)
+    return Bench(gathering, ours)
 
 
 def of(kind: type[C], commands: list[Command]) -> list[C]:
@@ -100,6 +103,16 @@ def requests(commands: list[Command]) -> list[int]:
             assert isinstance(request, MetadataRequest)
             found.append(request.piece)
     return found
+
+
+def test_peers_tell_where_they_see_us():
+    bench = make()
+    for number in (1, 2, 3):
+        at = Address(f"8.8.{number}.1", 1)
+        bench.happens(Joined(PeerId(number), at, bytes([number]) * 20, True, False, True))
+        assert bench.ours.mirror.addresses == ()
+        bench.says(number, encode_extended(ExtendedHandshake(your_ip=ip_of("5.6.7.8"))))
+    assert [one.host for one in bench.ours.mirror.addresses] == ["5.6.7.8"]
 
 
 # -- meeting ---------------------------------------------------------------------------------------------------------

@@ -5,6 +5,7 @@ from ipaddress import ip_address
 import pytest
 
 from trio_torrent.address import Address
+from trio_torrent.swarm.mirror import Mirror
 from trio_torrent.swarm.priority import Ranking, crc32c, priority
 
 US = Address("123.213.32.10", 6881)
@@ -67,7 +68,11 @@ def test_there_is_none_for_what_cannot_be_compared(host: str):
 def test_the_ranking_is_canonical_where_it_can_be_and_random_elsewhere():
     other = Address("98.76.54.32", 1)
     six = Address("2a00::1", 1)
-    assert Ranking([US], b"salt")(other) == Ranking([US], b"other")(other) == 0xEC2D7224
-    assert Ranking([US], b"salt")(six) == Ranking([], b"salt")(six) != Ranking([], b"other")(six)
-    ranking = Ranking([Address("2b00::1", 1), US], b"salt")
+    assert Ranking(Mirror(known=[US]), b"salt")(other) == Ranking(Mirror(known=[US]), b"other")(other) == 0xEC2D7224
+    assert (
+        Ranking(Mirror(known=[US]), b"salt")(six)
+        == Ranking(Mirror(known=[]), b"salt")(six)
+        != Ranking(Mirror(known=[]), b"other")(six)
+    )
+    ranking = Ranking(Mirror(known=[Address("2b00::1", 1), US]), b"salt")
     assert (ranking(other), ranking(six)) == (0xEC2D7224, priority(Address("2b00::1", 1), six))

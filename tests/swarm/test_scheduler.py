@@ -66,6 +66,7 @@ class Bench:
     """A scheduler with a clock of its own."""
 
     scheduler: Scheduler
+    ours: Ours
     now: float = NOW
     asks: Counter[int] = attrs.field(factory=Counter)  # by peer: an answer says how many it knew of
     dialled: list[Address] = attrs.field(factory=list)
@@ -113,16 +114,17 @@ class Bench:
 
 
 def make(have=(), hold=(), dht_port: int | None = None, **limits: Any) -> Bench:
+    ours = Ours(OUR_ID, 6881, "us", dht_port=dht_port)
     scheduler = Scheduler(
         GEOMETRY,
         Bitfield(PIECES, have),
-        ours=Ours(OUR_ID, 6881, "us", dht_port=dht_port),
+        ours=ours,
         random=Random(1),
         now=NOW,
         limits=Limits(**limits),
         hold=hold,
     )
-    return Bench(scheduler)
+    return Bench(scheduler, ours)
 
 
 def drops(commands: list[Command]) -> list[tuple[int, str]]:
@@ -537,6 +539,15 @@ def test_who_came_in_and_tells_its_port_is_not_dialled_there_while_it_is_here():
     assert bench.happens(AddressesFound((listens,), "test")) == []
     dials = [c for c in bench.happens(Left(PeerId(9), "bored")) + bench.passes(61) if isinstance(c, Dial)]
     assert [dial.address for dial in dials] == [listens]
+
+
+def test_peers_tell_where_they_see_us():
+    bench = make()
+    for number in (1, 2, 3):
+        bench.joins(number, at=Address(f"8.8.{number}.1", 1))
+        assert bench.ours.mirror.addresses == ()
+        bench.says(number, encode_extended(ExtendedHandshake(your_ip=ip_of("5.6.7.8"))))
+    assert [one.host for one in bench.ours.mirror.addresses] == ["5.6.7.8"]
 
 
 def test_addresses_are_dialled_at_once_as_far_as_there_is_room():

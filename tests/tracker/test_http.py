@@ -18,6 +18,7 @@ from trio_torrent.tracker.limits import (
     MAX_TEXT,
     MIN_INTERVAL,
     readable,
+    tracker_host,
     tracker_name,
 )
 
@@ -247,3 +248,18 @@ def test_readable_text_is_one_line_for_any_terminal(raw):
 )
 def test_a_tracker_is_named_without_its_secrets(url, name):
     assert tracker_name(url) == name
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("http://t.example:6969/announce", "t.example"),
+        ("http://t.example/announce", "t.example"),
+        ("udp://[2a00::1]:80", "2a00::1"),
+        ("http://[2a00::1]/announce", "2a00::1"),
+        ("udp://1.2.3.4:80", "1.2.3.4"),
+        ("nonsense", "without a host"),
+    ],
+)
+def test_a_tracker_speaks_for_its_host_whatever_the_port(url, host):
+    assert tracker_host(url) == host

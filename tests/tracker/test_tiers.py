@@ -354,15 +354,43 @@ def test_scrapes_are_for_all_that_we_speak_to_and_not_too_often():
 
 def test_figures_come_from_the_last_scrape_or_announce_that_had_them():
     tiers = make([[A]])
-    tiers.scraped(A, Counts(10, 11, 12))
+    tiers.scraped(A, [Counts(10, 11, 12)])
     told = status(tiers, A)
     assert (told.seeders, told.leechers, told.downloaded) == (10, 11, 12)
     answered(tiers, 0, A)
     told = status(tiers, A)
     assert (told.seeders, told.leechers, told.downloaded) == (3, 4, 12)
-    tiers.scraped(A, Counts(None, 5, None))
+    tiers.scraped(A, [Counts(None, 5, None)])
     told = status(tiers, A)
     assert (told.seeders, told.leechers, told.downloaded) == (3, 5, 12)
+
+
+def test_of_two_names_the_larger_swarm_counts_and_silence_changes_nothing():
+    tiers = make([[A]])
+    tiers.scraped(A, [Counts(10, 1, None), Counts(9, 2, None)])
+    tiers.scraped(A, [])
+    told = status(tiers, A)
+    assert (told.seeders, told.leechers, told.downloaded) == (10, 2, None)
+
+
+@pytest.mark.parametrize(("gaps", "again"), [((60, 1200), 1200), ((1200, 60), 1200), ((60, 120), 900)])
+def test_it_rests_for_the_longest_that_any_answer_to_one_announce_wants(gaps: tuple[float, float], again: float):
+    tiers = make([[A]])
+    (due,) = tiers.due(0)
+    for gap in gaps:
+        tiers.answered(due, answer(max(900, gap), gap), 0)
+    assert tiers.next_time() == again
+    tiers.announce_now(10)
+    assert tiers.next_time() == max(gaps)
+
+
+def test_a_second_answer_does_not_delay_the_news():
+    tiers = make([[A]])
+    (due,) = tiers.due(0)
+    tiers.answered(due, answer(), 0)
+    tiers.completed(5)
+    tiers.answered(due, answer(), 6)
+    assert said(tiers.due(6)) == [(A, COMPLETED)]
 
 
 def test_what_is_silenced_is_listed_with_the_reason():

@@ -15,6 +15,7 @@ from trio_torrent import __version__
 from .completion import SHELLS, complete_torrent, script
 from .exits import Exit
 from .options import (
+    Decorator,
     data_options,
     dht_options,
     done_option,
@@ -52,8 +53,10 @@ EPILOG = (
     "verify, 130 interrupted."
 )
 
-sources = click.argument("sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_torrent)
-torrent = click.argument("source", metavar="TORRENT", shell_complete=complete_torrent)
+sources: Decorator = click.argument(
+    "sources", nargs=-1, required=True, metavar="SOURCE...", shell_complete=complete_torrent
+)
+torrent: Decorator = click.argument("source", metavar="TORRENT", shell_complete=complete_torrent)
 
 
 @click.group(

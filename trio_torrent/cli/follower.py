@@ -84,7 +84,7 @@ class Follower:
     def __init__(self, source: str, orders: Orders, voice: Voice, claims: Claims) -> None:
         self.source = source
         self._claims = claims
-        self.exit = Exit.INTERRUPTED  # unless it comes to another end
+        self.exit: Exit = Exit.INTERRUPTED  # unless it comes to another end
         self.torrent: Torrent | None = None
         self._orders = orders
         self._voice = voice

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, TypeVar
 
 import click
 
@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 6881  # where people's routers forward to by habit
 DEFAULT_PEERS = 50
 DEFAULT_SLOTS = 8
+
+Gathering: TypeAlias = "Callable[[Callable[..., Exit]], Callable[..., Exit]]"
+"""What makes one argument of a command's options."""
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
@@ -77,18 +80,20 @@ def user_state_folder() -> Path:
     return user_state_path("trio-torrent", appauthor=False)
 
 
-json_option = option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout, sizes in bytes.")
+json_option: Decorator = option(
+    "--json", "as_json", is_flag=True, help="One JSON object a line on stdout, sizes in bytes."
+)
 
-output_options = _all_of(
+output_options: Decorator = _all_of(
     json_option,
     option("--quiet", "-q", is_flag=True, help="No progress, errors only."),
 )
 
-verbose_option = option(
+verbose_option: Decorator = option(
     "--verbose", "-v", is_flag=True, help="Say how each tracker, web seed and other source of peers is."
 )
 
-done_option = option(
+done_option: Decorator = option(
     "--on-done",
     type=COMMAND,
     help="Run this when a torrent is complete, without a shell. What it should know is in TRIO_TORRENT_DONE_... "
@@ -97,14 +102,14 @@ done_option = option(
 )
 
 # For every command that may ask by HTTP: one that overlooked it would give away what the others hide.
-proxy_option = option(
+proxy_option: Decorator = option(
     "--proxy",
     type=PROXY,
     help="http:// or socks5://[USER:PASSWORD@]HOST:PORT, for .torrent URLs and HTTP trackers. UDP trackers are then "
     "not asked. Peers are reached without it.",
 )
 
-port_option = option(
+port_option: Decorator = option(
     "--port",
     type=PORT,
     default=DEFAULT_PORT,
@@ -112,9 +117,11 @@ port_option = option(
     help="Port for peers to reach us at, TCP, and for the DHT, UDP; 0 takes any that is free.",
 )
 
-interface_option = option("--interface", type=INTERFACE, help="Local IP address to listen on and to connect from.")
+interface_option: Decorator = option(
+    "--interface", type=INTERFACE, help="Local IP address to listen on and to connect from."
+)
 
-router_option = option(
+router_option: Decorator = option(
     "--dht-router",
     "dht_routers",
     type=PEER,
@@ -123,7 +130,7 @@ router_option = option(
 )
 
 # For commands that only connect.
-peer_options = _all_of(
+peer_options: Decorator = _all_of(
     option("--peer", "peers", type=PEER, multiple=True, help="Connect to this peer at once. Repeatable."),
     interface_option,
 )
@@ -182,7 +189,7 @@ _seed_options = _all_of(
 )
 
 
-state_option = option(
+state_option: Decorator = option(
     "--state",
     "state_folder",
     type=Place(file_okay=False),
@@ -251,7 +258,7 @@ _dht_options = _all_of(
 )
 
 
-def _gathering(name: str, kind: str, options: Decorator) -> Callable[[Callable[..., Exit]], Callable[..., Exit]]:
+def _gathering(name: str, kind: str, options: Decorator) -> Gathering:
     """Options that a command gets as one argument, `name`: a value of that kind."""
 
     def decorate(command: Callable[..., Exit]) -> Callable[..., Exit]:
@@ -267,16 +274,16 @@ def _gathering(name: str, kind: str, options: Decorator) -> Callable[[Callable[.
     return decorate
 
 
-network_options = _gathering("network", "Network", _network_options)
+network_options: Gathering = _gathering("network", "Network", _network_options)
 """For commands that take part in a swarm."""
 
-dht_options = _gathering("network", "Network", _dht_options)
+dht_options: Gathering = _gathering("network", "Network", _dht_options)
 """For commands that ask the DHT alone."""
 
-data_options = _gathering("data", "Data", _data_options)
+data_options: Gathering = _gathering("data", "Data", _data_options)
 """For downloads."""
 
-seed_options = _gathering("limits", "SeedLimits", _seed_options)
+seed_options: Gathering = _gathering("limits", "SeedLimits", _seed_options)
 """For commands that may go on seeding."""
 
 

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
     from trio_torrent import Address
 
+    ParamType = click.ParamType[Any]
+else:
+    ParamType = click.ParamType  # older versions of click have no arguments for it
+
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
 _DURATIONS = {"": 1, "S": 1, "M": 60, "H": 3600}
 
@@ -29,7 +33,7 @@ TRACKER_SCHEMES = ("http", "https", "udp", "ws", "wss")
 WEB_SEED_SCHEMES = ("http", "https")
 
 
-class Written(click.ParamType):  # type: ignore[type-arg]  # older versions of click have no arguments for it
+class Written(ParamType):
     """A type by the function that reads it, which raises ValueError with what is wrong."""
 
     def __init__(self, name: str, read: Callable[[str], Any]) -> None:

@@ -22,7 +22,7 @@ class Option(click.Option):
     def __init__(self, *arguments: Any, own: bool = False, **attributes: Any) -> None:  # noqa: ANN401 - as click has it
         super().__init__(*arguments, **attributes)
         self.variables: tuple[str, ...] = () if own else (_variable(self.long),)
-        self.envvar = self.variables
+        self.envvar: tuple[str, ...] = self.variables
 
     @property
     def long(self) -> str:

@@ -22,7 +22,7 @@ Command: TypeAlias = Callable[[trio.CancelScope], Awaitable[Exit]]
 """Does what was asked for, with all that may be interrupted inside the scope."""
 
 
-logger = logging.getLogger("trio_torrent")
+logger: logging.Logger = logging.getLogger("trio_torrent")
 
 
 def run(command: Command) -> Exit:

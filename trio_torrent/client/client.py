@@ -14,7 +14,7 @@ from types import EllipsisType
 
 import trio
 
-from trio_torrent.address import Address
+from trio_torrent.address import Address, is_local
 from trio_torrent.disk.boot import boot_id
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers, open_workers
@@ -29,6 +29,7 @@ from trio_torrent.net.listen import Reception, Welcome, open_listeners, own_addr
 from trio_torrent.net.lsd import discover, open_groups
 from trio_torrent.net.places import Places
 from trio_torrent.swarm.lsd import SOURCE, Neighbourhood
+from trio_torrent.swarm.mirror import Mirror
 from trio_torrent.swarm.shares import Budget
 
 from .buckets import Buckets
@@ -68,6 +69,14 @@ class Client:
     def peer_id(self) -> bytes:
         """The 20 bytes by which peers know us (BEP 20)."""
         return self._shared.peer_id
+
+    @property
+    def external(self) -> tuple[str, ...]:
+        """The IP addresses at which others see us, at most one of each family; none until enough of them agree.
+
+        Peers, trackers and the DHT tell, and none of them is believed alone.
+        """
+        return tuple(address.host for address in self._shared.mirror.addresses)
 
     @property
     def torrents(self) -> tuple[Torrent, ...]:
@@ -191,15 +200,18 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
     """
     settings = settings or Settings()
     random, boundary = Random(secrets.randbits(128)), Boundary()
-    listeners = await _listen(settings)  # first, so that a problem here comes out as it is
     async with (
+        _listening(settings) as listeners,  # first, so that a problem here comes out as it is
         open_workers(settings.threads) as workers,
-        open_workers(2) as writers,
+        open_workers(1) as writers,
+        open_workers(1) as syncers,
         open_web(settings, random) as (http, trackers),
         open_dht(settings, port_of(listeners), workers, boundary) as dht,
         trio.open_nursery() as nursery,
     ):
-        records = Records(settings.state_folder, writers, boot_id()) if settings.state_folder is not None else None
+        records = (
+            Records(settings.state_folder, writers, syncers, boot_id()) if settings.state_folder is not None else None
+        )
         client = _start(nursery, settings, workers, records, http, trackers, dht, listeners, boundary, random)
         try:
             yield client
@@ -236,6 +248,7 @@ def _start(
         boundary=boundary,
         random=random,
         places=places,
+        mirror=_mirror(settings, port_of(listeners)),
         own=own_addresses(listeners),
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
@@ -249,6 +262,17 @@ def _start(
     return client
 
 
+@asynccontextmanager
+async def _listening(settings: Settings) -> AsyncIterator[list[trio.SocketListener]]:
+    """Those who serve close them; but it may be over before they begin."""
+    listeners = await _listen(settings)
+    try:
+        yield listeners
+    finally:
+        for listener in listeners:
+            listener.socket.close()
+
+
 async def _listen(settings: Settings) -> list[trio.SocketListener]:
     try:
         return await open_listeners(settings.port, interface=settings.interface)
@@ -256,6 +280,12 @@ async def _listen(settings: Settings) -> list[trio.SocketListener]:
         if not settings.port:
             raise
         return await open_listeners(0, interface=settings.interface)
+
+
+def _mirror(settings: Settings, port: int) -> Mirror:
+    """A public address of this very machine needs nobody's word."""
+    interface = settings.interface
+    return Mirror(port, () if interface is None or is_local(interface) else (Address(interface, port),))
 
 
 def make_peer_id(random: Random) -> bytes:

@@ -39,7 +39,7 @@ from trio_torrent.errors import StorageError
 from .metainfo import Metainfo
 from .selection import Selection
 
-logger = logging.getLogger("trio_torrent")
+logger: logging.Logger = logging.getLogger("trio_torrent")
 
 # From one record to the next. A kill costs at most 5 s of pieces, if the disk takes a record within 2.5 s: those since
 # the last record but one, if it comes just before the last is on the disk.
@@ -78,15 +78,15 @@ class Content:
     """One torrent's data. `have` is what is verified and in the files, whoever knows of it."""
 
     def __init__(self, metainfo: Metainfo, root: Path, workers: Workers, records: Records | None, rules: Rules) -> None:
-        self.files = Files(root, metainfo.layout, parts=Parts(metainfo))
-        self.store = Store(metainfo, self.files, workers)
-        self.have = Bitfield(metainfo.geometry.pieces)
-        self.allocated = 0  # bytes, while the disk sets them aside
+        self.files: Files = Files(root, metainfo.layout, parts=Parts(metainfo))
+        self.store: Store = Store(metainfo, self.files, workers)
+        self.have: Bitfield = Bitfield(metainfo.geometry.pieces)
+        self.allocated: int = 0  # bytes, while the disk sets them aside
         self._metainfo = metainfo
         self._workers = workers
         self._records = records
         self._rules = rules
-        self.last_run = Tally((), 0, 0)
+        self.last_run: Tally = Tally((), 0, 0)
         self._trust = rules.trust
         self._known = False  # `have` says what is in the files
         self._doubts: set[int] = set()  # files
@@ -316,8 +316,7 @@ class Content:
         """What is known to be there now will be there without power."""
         if self._records is not None:
             have = Bitfield.from_bytes(bytes(self.have), self.have.size)
-            async with self._records.syncing:
-                await self._records.workers.run(self.files.sync)
+            await self._records.syncers.run(self.files.sync)
             self._safe = have
 
     async def settle(self) -> None:

@@ -23,7 +23,7 @@ from trio_torrent.net.udp import Datagrams, open_datagrams
 
 from .settings import Settings
 
-logger = logging.getLogger("trio_torrent")
+logger: logging.Logger = logging.getLogger("trio_torrent")
 
 FILE = "dht"  # in the state folder
 

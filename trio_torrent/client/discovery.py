@@ -47,6 +47,10 @@ class Finder(Protocol):
     def port(self) -> int:
         """Where other nodes reach us."""
 
+    @property
+    def external(self) -> Sequence[str]:
+        """The IP addresses at which its nodes see us, as far as they agree."""
+
     def lookup(
         self, info_hash: bytes, *, announce: int | None = None, seed: bool = False, noseed: bool = False
     ) -> AbstractAsyncContextManager[Findings]:

@@ -89,18 +89,18 @@ class Engine:
         learned: Callable[[Engine], None] = lambda engine: None,
     ) -> None:
         wishes = wishes or Wishes()
-        self.magnet = source.magnet if isinstance(source, Metainfo) else source
+        self.magnet: Magnet = source.magnet if isinstance(source, Metainfo) else source
         self._rules = rules or Rules(allocation=shared.settings.allocation)
         self._chosen = [wishes.select] if isinstance(wishes.select, str) else wishes.select
-        self.buckets = Buckets.of(wishes.limit_down, wishes.limit_up, trio.current_time())
-        self.broadcast = Broadcast()
-        self.sessions = Sessions()
+        self.buckets: Buckets = Buckets.of(wishes.limit_down, wishes.limit_up, trio.current_time())
+        self.broadcast: Broadcast = Broadcast()
+        self.sessions: Sessions = Sessions()
         self.error: TorrentError | None = None
         self.known: Known | None = None
-        self.learned = trio.Event()  # what there is, or it never will be
-        self.ready = trio.Event()  # what is there of it is known
-        self.ended = trio.Event()  # complete, or never will be
-        self.over = trio.Event()
+        self.learned: trio.Event = trio.Event()  # what there is, or it never will be
+        self.ready: trio.Event = trio.Event()  # what is there of it is known
+        self.ended: trio.Event = trio.Event()  # complete, or never will be
+        self.over: trio.Event = trio.Event()
         self._meeting = trio.Event()  # others may come
         self._sequential = wishes.sequential
         self._save_path = save_path
@@ -114,7 +114,7 @@ class Engine:
         self._wanting = trio.Lock()
         self._nursery: trio.Nursery | None = None  # of the session, once others may come
         self._session: Session | None = None
-        self.finding = Finding(
+        self.finding: Finding = Finding(
             source,
             shared,
             peers,

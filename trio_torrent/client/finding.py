@@ -41,6 +41,8 @@ class Finding:
     ) -> None:
         self._names = names
         self._found = found
+        self._mirror = shared.mirror
+        self._info_hashes = source.info_hashes
         self._dht = shared.dht
         self._named = [*peers, *(source.peers if isinstance(source, Magnet) else ())]  # by the user
         self._worked: dict[Address, None] = {}  # peers that took our connection, the last ones
@@ -53,12 +55,13 @@ class Finding:
                 silenced=shared.trackers.silenced,
             ),
             trackers=shared.trackers,
-            info_hash=source.info_hashes.wire,
+            names=lambda: self._info_hashes.all_wire,
             peer_id=shared.peer_id,
             port=shared.port,
             totals=totals,
             found=found,
             random=shared.random,
+            seen_as=None if shared.settings.proxy is not None else shared.mirror.told,  # they see the proxy
         )
         self._discovery: Discovery | None = None
         if shared.dht is not None:
@@ -76,6 +79,9 @@ class Finding:
 
     def learn(self, metainfo: Metainfo) -> None:
         """What there is is known: of a private torrent, its trackers alone may name peers (BEP 27)."""
+        if metainfo.info_hashes != self._info_hashes:
+            self._info_hashes = metainfo.info_hashes
+            self._announcer.announce_now()  # by the name that the link did not have
         if metainfo.private:
             self._dht = self._discovery = None
             self._worked.clear()
@@ -145,5 +151,7 @@ class Finding:
             self._dht.add_node(address)
 
     async def _discovered(self, addresses: Sequence[Address], source: str) -> None:
+        for host in self._dht.external if self._dht is not None else ():
+            self._mirror.told(source, host)
         if self._names():  # it may have turned out to be private since it was looked for
             await self._found(addresses, source)

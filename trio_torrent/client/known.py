@@ -29,13 +29,13 @@ class Known:
     """One torrent's data. ValueError if the selection means no file."""
 
     def __init__(self, metainfo: Metainfo, selection: Selection, save_path: Path, shared: Shared, rules: Rules) -> None:
-        self.metainfo = metainfo
+        self.metainfo: Metainfo = metainfo
         self.selection = selection
-        self.content = Content(metainfo, save_path, shared.workers, shared.records, rules)
-        self.web_seeds = WebSeeds(metainfo, shared.open_lane, shared.boundary, on=shared.settings.web_seeds)
-        self.progress = Progress.of(metainfo, Bitfield(metainfo.geometry.pieces), selection.skipped)
+        self.content: Content = Content(metainfo, save_path, shared.workers, shared.records, rules)
+        self.web_seeds: WebSeeds = WebSeeds(metainfo, shared.open_lane, shared.boundary, on=shared.settings.web_seeds)
+        self.progress: Progress = Progress.of(metainfo, Bitfield(metainfo.geometry.pieces), selection.skipped)
         self.trees: Trees | None = None  # of a v2 torrent, once it was looked at
-        self.hold = Bitfield(metainfo.geometry.pieces)  # pieces that nothing can be compared with yet
+        self.hold: Bitfield = Bitfield(metainfo.geometry.pieces)  # pieces that nothing can be compared with yet
         self._rules = rules
         self._workers = shared.workers
 

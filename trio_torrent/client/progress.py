@@ -21,7 +21,7 @@ class Progress:
         self.geometry = geometry
         self._layout = layout
         self._lacking = [0] * len(layout.files)  # pieces
-        self.file_done = [0] * len(layout.files)  # bytes
+        self.file_done: list[int] = [0] * len(layout.files)  # bytes
         for number, file in enumerate(layout.files):
             own = layout.pieces_of(number, geometry.piece_length)
             self._lacking[number] = len(own) if not have.count else sum(piece not in have for piece in own)
@@ -57,8 +57,8 @@ class Progress:
         files = enumerate(self._layout.files)
         self._wanted = [number for number, file in files if not file.padding and number not in skipped]
         self._skipped = skipped
-        self.total = sum(self._layout.files[number].length for number in self._wanted)
-        self.done = sum(self.file_done[number] for number in self._wanted)
+        self.total: int = sum(self._layout.files[number].length for number in self._wanted)
+        self.done: int = sum(self.file_done[number] for number in self._wanted)
 
     @property
     def complete(self) -> bool:

@@ -30,8 +30,8 @@ class Selection:
 
     def __init__(self, metainfo: Metainfo) -> None:
         self._metainfo = metainfo
-        self.numbers = [number for number, file in enumerate(metainfo.files) if not file.padding]
-        self.priorities = [Priority.NORMAL] * len(metainfo.files)
+        self.numbers: list[int] = [number for number, file in enumerate(metainfo.files) if not file.padding]
+        self.priorities: list[Priority] = [Priority.NORMAL] * len(metainfo.files)
 
     @property
     def is_special(self) -> bool:

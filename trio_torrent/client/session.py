@@ -13,7 +13,7 @@ import attrs
 import outcome
 import trio
 
-from trio_torrent.address import Address, is_local
+from trio_torrent.address import Address
 from trio_torrent.disk.store import Verdict
 from trio_torrent.errors import PeerError
 from trio_torrent.metainfo.infohash import InfoHashes
@@ -93,7 +93,7 @@ class Session:
         self._scheduler: Scheduler | None = None
         throttle = Throttle(buckets.up, shared.buckets.up, shared.upload_turns)
         nursery.start_soon(throttle.run)
-        self.performer = Performer(
+        self.performer: Performer = Performer(
             nursery=nursery,
             inbox=self._inbox,
             info_hashes=info_hashes,
@@ -177,7 +177,7 @@ class Session:
             self._shared.peer_id,
             port,
             settings.user_agent,
-            external=_external(settings.interface, port),
+            mirror=self._shared.mirror,
             own=self._shared.own,
             info_hash=info_hashes.wire,
             dht_port=dht.port if dht is not None else None,
@@ -252,8 +252,3 @@ class Session:
             uploaded=before.uploaded + now.uploaded,
             wasted=before.wasted + now.wasted,
         )
-
-
-def _external(interface: str | None, port: int) -> tuple[Address, ...]:
-    """Where others see us, if we were given a public address of this very machine."""
-    return () if interface is None or is_local(interface) else (Address(interface, port),)

@@ -16,6 +16,7 @@ from trio_torrent.net.dial import Connect
 from trio_torrent.net.http_tracker import Getter
 from trio_torrent.net.lane import OpenLane
 from trio_torrent.net.places import Places
+from trio_torrent.swarm.mirror import Mirror
 
 from .buckets import Buckets
 from .discovery import Finder
@@ -39,6 +40,7 @@ class Shared:
     buckets: Buckets
     dht: Finder | None = None
     places: Places = attrs.field(factory=Places)
+    mirror: Mirror = attrs.field(factory=Mirror)  # where others see us
     own: frozenset[Address] = frozenset()  # where we would reach ourselves
     upload_turns: trio.Lock = attrs.field(factory=trio.Lock)  # the line of torrents before the bucket
     records: Records | None = None

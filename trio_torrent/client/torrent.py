@@ -100,18 +100,25 @@ class Torrent:
         return self._engine.broadcast.listen(buffer)
 
     async def wait_metadata(self) -> None:
-        """Return when `metainfo` is there, of a torrent that began as a link. Raises what made the torrent fail."""
+        """Return when `metainfo` is there, of a torrent that began as a link.
+
+        Raises the TorrentError that made the torrent fail, StoppedError if it is stopped before; `wait_checked` and
+        `wait_complete` likewise.
+        """
         await self._engine.learned.wait()
         if self.metainfo is None:
             self._raise_error()
 
     async def wait_checked(self) -> None:
-        """Return when the files that were there have been compared. Raises what made the torrent fail."""
+        """Return when the files that were there have been compared. Raises TorrentError if it has failed."""
         await self._engine.ready.wait()
         self._raise_error()
 
     async def wait_complete(self) -> None:
-        """Return when every piece that is wanted is verified and written. Raises what made the torrent fail."""
+        """Return when every piece that is wanted is verified and written. Raises TorrentError if it has failed:
+
+        StorageError for a disk that will not do, IncompleteError for what was to be served only and is not all there.
+        """
         await self._engine.ended.wait()
         self._raise_error()
 
@@ -154,7 +161,10 @@ class Torrent:
         self._engine.select(*what)
 
     def prioritize(self, *what: str | int, priority: Priority) -> None:
-        """Want these files so much, named as for `select`. RuntimeError if they are not known yet."""
+        """Want these files so much, named as for `select`.
+
+        RuntimeError if they are not known yet, ValueError for what means no file.
+        """
         known = self._engine.know()
         known.selection.prioritize(*what, priority=priority)
         self._engine.want(known)
@@ -185,7 +195,7 @@ class Torrent:
     async def rename(self, number: int, path: str) -> None:
         """Give a file another path, from the save path, with slashes; made safe like those of torrents.
 
-        ValueError if there is no such file, StorageError as for `move`.
+        ValueError if there is no such file, StorageError as for `move`, StoppedError and RuntimeError as for `verify`.
         """
         (file,) = self._engine.know().selection.find(number)
         safe = SafeNames().path([part.encode() for part in path.split("/")])

@@ -42,7 +42,7 @@ class Door:
         self._most = rate * WINDOW
         self._counts: dict[bytes, int] = {}
         self._window_ends = 0.0
-        self.nuisances = Lately(IGNORED, MAX_NUISANCES)
+        self.nuisances: Lately = Lately(IGNORED, MAX_NUISANCES)
 
     def admits(self, key: bytes, now: float) -> bool:
         """Whether to look at a message that comes from there."""

@@ -71,8 +71,8 @@ class Lookup:
         self._alpha = alpha
         self._ranked: list[_Candidate] = []  # the nearest first
         self._by_place: dict[bytes, _Candidate] = {}
-        self.asked = 0
-        self.answered = 0
+        self.asked: int = 0
+        self.answered: int = 0
         for contact in start:
             self._add(contact)
 

@@ -83,14 +83,14 @@ class Node:
         verify: Verify = signing.verify,
     ) -> None:
         self.family = family
-        self.options = options or Options()
-        self.counters = Counters()
+        self.options: Options = options or Options()
+        self.counters: Counters = Counters()
         self.external: bytes | None = None  # our address, as others see it
         self.sibling: Node | None = None  # the node of the other family, if there is one
         self._random = random
         node_id = node_id or random_id(random)
-        self.table = Table(node_id, now, allow_local=self.options.allow_local)
-        self.serving = Serving(family, node_id, self._packed, verify, random=random, now=now)
+        self.table: Table = Table(node_id, now, allow_local=self.options.allow_local)
+        self.serving: Serving = Serving(family, node_id, self._packed, verify, random=random, now=now)
         self._door = Door(self.options.message_rate)
         self._quota = Quota(self.options.answer_rate, now)
         self._proven = Lately(PROOF_SECONDS, MAX_PROVEN)

@@ -56,8 +56,8 @@ class Serving:
         self, family: Family, own_id: bytes, nodes: Nodes, verify: Verify, *, random: Random, now: float
     ) -> None:
         self.own_id = own_id
-        self.peers = Peers(random)
-        self.items = Items(verify)
+        self.peers: Peers = Peers(random)
+        self.items: Items = Items(verify)
         self._family = family
         self._nodes = nodes
         self._tokens = Tokens(random, now)

@@ -15,7 +15,7 @@ from trio_torrent.errors import DhtError
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-available = find_spec("cryptography") is not None
+available: bool = find_spec("cryptography") is not None
 
 SEED_LENGTH = 32  # bytes of a private key, before it is expanded
 

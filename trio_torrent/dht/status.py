@@ -71,7 +71,7 @@ class DiscoveryStatus:
 
 @attrs.frozen
 class Scrape:
-    """About how large a swarm is (BEP 33)."""
+    """About how many share a torrent: estimates from how full the nodes' filters are, so no whole numbers (BEP 33)."""
 
     seeds: float
     peers: float  # the others

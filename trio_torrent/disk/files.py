@@ -33,7 +33,7 @@ class Files:
     def __init__(
         self, root: Path, layout: FileLayout, paths: Sequence[Path] | None = None, *, parts: Parts | None = None
     ) -> None:
-        self.root = root
+        self.root: Path = root
         self.layout = layout
         self.parted: set[int] = set()  # files whose bytes are in the part file
         self.renamed: dict[int, Path] = {}  # files that have other paths than in the torrent

@@ -26,7 +26,7 @@ class Parts:
         self._files = metainfo.files
         self._starts: list[int] = []
         name = metainfo.name.encode()[:NAME_BYTES].decode(errors="ignore")
-        self.name = f".{name}.{metainfo.info_hashes.wire.hex()[:8]}.parts"  # two torrents may have one name
+        self.name: str = f".{name}.{metainfo.info_hashes.wire.hex()[:8]}.parts"  # two torrents may have one name
 
     def runs(self, file: int) -> list[tuple[int, int]]:
         """The bytes of a file that may be here: where in the file they begin, and how many they are."""

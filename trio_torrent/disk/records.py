@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from pathlib import Path
 
-import trio
-
 from .atomic import replace
 from .files import translated
 from .record import Record
@@ -20,15 +18,17 @@ BEFORE = ".resume.before"  # the generation before the last
 
 
 class Records:
-    """By info-hash. `workers` are for those who save: a disk that is slow to sync must not hold up others' reads.
+    """By info-hash. `boot` is the run of the machine, as of `boot_id`.
 
-    `boot` is the run of the machine, as of `boot_id`.
+    `workers` is one thread for those who save: whoever is cancelled leaves a job behind that is still done, and two of
+    them at once would take each other's files away. `syncers` is another, for a disk that is slow to sync data must
+    hold up neither records nor others' reads.
     """
 
-    def __init__(self, folder: Path, workers: Workers, boot: str) -> None:
+    def __init__(self, folder: Path, workers: Workers, syncers: Workers, boot: str) -> None:
         self.workers = workers
+        self.syncers = syncers
         self.boot = boot
-        self.syncing = trio.Lock()  # one at a time, so that a thread is left for records
         self._folder = folder
 
     def load(self, info_hash: bytes, pieces: int) -> Record | None:

@@ -37,7 +37,7 @@ class Store:
         self.files = files
         self.workers = workers
         self._metainfo = metainfo
-        self.hashes = HashReader(metainfo, files)
+        self.hashes: HashReader = HashReader(metainfo, files)
         self._buffers = PieceBuffers(metainfo.geometry.piece_length)
         self._verifying = 0
         self._idle = trio.Event()

@@ -34,8 +34,9 @@ class Trust:
     """Which pieces we `have`, and which are `doubtful`: they may be there, and nobody knows. `run` is the machine's."""
 
     def __init__(self, record: Record, layout: FileLayout, piece_length: int, run: str) -> None:
-        self.doubtful = record.have - record.safe if not run or run != record.run else Bitfield(record.have.size)
-        self.have = record.have - self.doubtful
+        trusted = bool(run) and run == record.run
+        self.doubtful: Bitfield = Bitfield(record.have.size) if trusted else record.have - record.safe
+        self.have: Bitfield = record.have - self.doubtful
         self._record = record
         self._layout = layout
         self._piece_length = piece_length

@@ -50,7 +50,7 @@ class Metainfo:
 
     @classmethod
     def from_bytes(cls, data: bytes | bytearray | memoryview, *, max_size: int = MAX_TORRENT_SIZE) -> Self:
-        """Read a .torrent file. Raises MetainfoError naming the field, and nothing else."""
+        """Read a .torrent file, at most `max_size` bytes. Raises MetainfoError naming the field, and nothing else."""
         if len(data) > max_size:
             raise MetainfoError(f"a torrent of {len(data)} bytes, more than {max_size}")
         data = bytes(data)

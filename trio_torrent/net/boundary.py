@@ -11,14 +11,14 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-logger = logging.getLogger("trio_torrent")
+logger: logging.Logger = logging.getLogger("trio_torrent")
 
 
 class Boundary:
     """Counts exceptions that nobody foresaw."""
 
     def __init__(self) -> None:
-        self.unexpected = 0
+        self.unexpected: int = 0
 
     @contextmanager
     def guard(self, what: str) -> Iterator[None]:

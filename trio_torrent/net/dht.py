@@ -137,6 +137,13 @@ class Dht:
         return self._datagrams.port
 
     @property
+    def external(self) -> tuple[str, ...]:
+        """The IP addresses at which other nodes see us, as far as they agree (BEP 42)."""
+        now = trio.current_time()
+        seen = [node.status(now).external for node in self._nodes.values()]
+        return tuple(host for host in seen if host is not None)
+
+    @property
     def status(self) -> DhtStatus:
         """A snapshot."""
         now = trio.current_time()
@@ -222,12 +229,12 @@ class Dht:
         return frozenset[bytes]().union(*(search.info_hashes for search in searches))
 
     async def get(self, target: bytes) -> Value | None:
-        """The immutable value whose SHA-1 this is; None if nobody has it (BEP 44)."""
+        """The immutable value whose SHA-1, 20 bytes, this is; None if nobody has it (BEP 44)."""
         item = await self._find_item(target, b"", is_enough=True)
         return items.value_of(item) if item is not None and item.key is None else None
 
     async def get_mutable(self, public_key: bytes, salt: bytes = b"") -> Item | None:
-        """The newest item of this owner, verified; `items.value_of` has its value (BEP 44).
+        """The newest item of this owner (a key of 32 bytes), verified; `items.value_of` has its value (BEP 44).
 
         Raises DhtError without the extra `dht-items`.
         """

@@ -54,7 +54,7 @@ class Way(httpcore.AsyncNetworkBackend, abc.ABC):
         self._may_stay = local is Local.ALWAYS or (local is Local.ANNOUNCE and announces)
         self._means = means
         self._stream: httpcore.AsyncNetworkStream | None = None
-        self.went_out = False
+        self.went_out: bool = False
 
     @abc.abstractmethod
     async def _connect(self, host: str, port: int) -> None:
@@ -85,9 +85,9 @@ class Direct(Way):
         self._family = family
 
     async def _connect(self, host: str, port: int) -> None:
-        self._stream, self.went_out = await self._means.connect(
-            host, port, family=self._family, may_stay=self._may_stay
-        )
+        connected = await self._means.connect(host, port, family=self._family, may_stay=self._may_stay)
+        self._stream = connected[0]
+        self.went_out: bool = connected[1]
 
 
 class Detour(Way):
@@ -100,7 +100,7 @@ class Detour(Way):
 
     async def _connect(self, host: str, port: int) -> None:
         """An HTTP proxy is asked by what is sent; httpcore connects to it by its name."""
-        self.went_out = not sounds_local(self._target)
+        self.went_out: bool = not sounds_local(self._target)
         if not self.went_out and not self._may_stay:
             raise refusal(self._target)
         proxy = self._proxy

@@ -34,7 +34,7 @@ class Answer:
     """What came: status, headers (names in any case), and a body to be read chunk by chunk."""
 
     def __init__(self, response: httpx.Response) -> None:
-        self.status = response.status_code
+        self.status: int = response.status_code
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._chunks = response.aiter_raw()

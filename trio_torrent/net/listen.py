@@ -19,7 +19,7 @@ from .boundary import Boundary
 from .descriptors import SCARCE
 from .handshaking import HANDSHAKE_SECONDS, receive_handshake
 
-logger = logging.getLogger("trio_torrent")
+logger: logging.Logger = logging.getLogger("trio_torrent")
 
 BACKLOG = 128  # connections that the kernel holds for us
 

@@ -15,7 +15,7 @@ class Places:
     """One for each client."""
 
     def __init__(self, budget: Budget | None = None) -> None:
-        self.budget = budget or Budget()
+        self.budget: Budget = budget or Budget()
         self._shares = Shares(self.budget)
         self._queue: dict[Waiting, trio.Event] = {}  # at most `MOST_TRYING` of each torrent
 

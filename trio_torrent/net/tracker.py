@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from random import Random
@@ -11,8 +12,9 @@ import trio
 
 from trio_torrent.address import Address
 from trio_torrent.errors import TrackerError
-from trio_torrent.tracker.announce import Announce, Answer, Totals
-from trio_torrent.tracker.limits import tracker_name
+from trio_torrent.tracker.announce import Announce, Answer, Refused, Totals
+from trio_torrent.tracker.limits import tracker_host, tracker_name
+from trio_torrent.tracker.names import Names
 from trio_torrent.tracker.status import TrackerStatus
 from trio_torrent.tracker.tiers import Due, Tiers
 
@@ -30,9 +32,9 @@ async def _nothing(answer: Answer) -> None:
 class Announcer:
     """Keeps the trackers of one torrent informed, and hands on the peers that they name.
 
-    `totals` is asked whenever something is announced. `found` is awaited with the addresses of each answer and the
-    tracker's name; while it blocks, nothing but that one answer waits. `seen_as` is told at which address trackers see
-    us (BEP 24). What they do wrong shows in `status`.
+    `names` is asked for its 20-byte info-hashes, and `totals` for how far it is, whenever something is announced.
+    `found` is awaited with the addresses of each answer and the tracker's name; while it blocks, nothing but that one
+    answer waits. `seen_as` is told which host sees us at which address (BEP 24). What they do wrong shows in `status`.
     """
 
     def __init__(
@@ -40,17 +42,18 @@ class Announcer:
         *,
         tiers: Tiers,
         trackers: Asker,
-        info_hash: bytes,
+        names: Callable[[], Sequence[bytes]],
         peer_id: bytes,
         port: int,
         totals: Callable[[], Totals],
         found: Found,
         random: Random,
-        seen_as: Callable[[str], None] | None = None,
+        seen_as: Callable[[str, str], None] | None = None,
     ) -> None:
         self._tiers = tiers
         self._trackers = trackers
-        self._info_hash = info_hash
+        self._names = names
+        self._known_by = Names()
         self._peer_id = peer_id
         self._port = port
         self._totals = totals
@@ -67,6 +70,7 @@ class Announcer:
 
     async def run(self) -> None:
         """Announce `started`, then whatever is due, until `stop` is called. May be run again after that."""
+        self._known_by.start()
         self._tiers.start(trio.current_time(), complete=self._totals().left == 0)
         with trio.CancelScope() as self._running:
             async with trio.open_nursery() as nursery:
@@ -92,7 +96,8 @@ class Announcer:
         self._running.cancel()
         async with trio.open_nursery() as nursery:
             for due in self._tiers.stop():
-                nursery.start_soon(self._say_stopped, due)
+                for said in self._said(due):
+                    nursery.start_soon(self._say_stopped, due.url, said)
 
     async def scrape(self) -> None:
         """Ask the trackers how many share the torrent, but none more than once a minute; `status` has the figures.
@@ -105,43 +110,74 @@ class Announcer:
 
     async def _scrape(self, url: str) -> None:
         with suppress(TrackerError):  # many have no scrape, and nothing depends on it
-            counted = await self._trackers.scrape(url, [self._info_hash])
-            for counts in counted.values():
-                self._tiers.scraped(url, counts)
+            counted = await self._trackers.scrape(url, self._names())
+            self._tiers.scraped(url, tuple(counted.values()))
 
     async def _ask(self, due: Due) -> None:
+        """By every name at once. The tracker has failed if it answers to none of them."""
+        errors: list[TrackerError] = []
+        said = self._said(due)
+
+        async def ask(name: Announce) -> None:
+            try:
+                await self._ask_by(due, name)
+            except TrackerError as error:
+                errors.append(error)
+
+        async with trio.open_nursery() as nursery:
+            for one in said:
+                nursery.start_soon(ask, one)
+        if len(errors) == len(said):
+            self._tiers.failed(due, min(errors, key=_finality), trio.current_time())
+            self._wake.set()
+
+    async def _ask_by(self, due: Due, said: Announce) -> None:
         async def heard(answer: Answer) -> None:
+            self._known_by.answered(due.url, said.info_hash)
             await self._take(due, answer)
 
         try:
-            await self._trackers.announce(due.url, self._said(due), heard)
+            await self._trackers.announce(due.url, said, heard)
         except TrackerError as error:
-            self._tiers.failed(due, error, trio.current_time())
-            self._wake.set()
+            self._known_by.failed(due.url, said.info_hash, error)
+            raise
 
     async def _take(self, due: Due, answer: Answer) -> None:
         self._tiers.answered(due, answer, trio.current_time())
         self._wake.set()
         if answer.external_ip is not None and self._seen_as is not None:
-            self._seen_as(answer.external_ip)
+            self._seen_as(tracker_host(due.url), answer.external_ip)
         if answer.peers:
             await self._found(answer.peers, f"tracker {tracker_name(due.url)}")
 
-    async def _say_stopped(self, due: Due) -> None:
+    async def _say_stopped(self, url: str, said: Announce) -> None:
         with suppress(TrackerError):  # it will forget us by itself
-            await self._trackers.announce(due.url, self._said(due), _nothing, seconds=STOP_SECONDS)
+            await self._trackers.announce(url, said, _nothing, seconds=STOP_SECONDS)
 
-    def _said(self, due: Due) -> Announce:
+    def _said(self, due: Due) -> tuple[Announce, ...]:
+        """One announce for each name that the tracker is to hear."""
         totals = self._totals()
-        return Announce(
-            info_hash=self._info_hash,
-            peer_id=self._peer_id,
-            port=self._port,
-            uploaded=totals.uploaded,
-            downloaded=totals.downloaded,
-            left=totals.left,
-            event=due.event,
-            key=self._key,
-            numwant=due.numwant,
-            tracker_id=due.tracker_id,
+        events = [(name, self._known_by.event(due.url, name, due.event)) for name in self._names()]
+        return tuple(
+            Announce(
+                info_hash=name,
+                peer_id=self._peer_id,
+                port=self._port,
+                uploaded=totals.uploaded,
+                downloaded=totals.downloaded,
+                left=totals.left,
+                event=event,
+                key=self._key,
+                numwant=due.numwant,
+                tracker_id=due.tracker_id,
+            )
+            for name, event in events
+            if event is not None
         )
+
+
+def _finality(error: TrackerError) -> int:
+    """Where one name is never welcome, the other may be yet; and a reason in words tells more than silence."""
+    if not isinstance(error, Refused):
+        return 1
+    return 2 if error.retry_in == math.inf else 0

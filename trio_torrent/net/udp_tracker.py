@@ -74,9 +74,10 @@ class UdpTrackers:
         addresses = await reach(target.host, self._lookup, family=family, may_stay=may_stay)
         errors = []
         for left, address in zip(range(len(addresses), 0, -1), addresses, strict=True):
-            deadline = trio.current_effective_deadline()
+            now = trio.current_time()
+            share = (trio.current_effective_deadline() - now) / left  # below 0 of one that has been cancelled
             try:
-                with trio.move_on_after((deadline - trio.current_time()) / left):
+                with trio.move_on_at(now + share):
                     return await self._ask_at(address, target.port, make)
             except OSError as error:
                 errors.append(error)

@@ -53,7 +53,7 @@ class WebSeedConnection:
     ) -> None:
         self.id = peer
         self.error: WebSeedError | None = None  # its own; None if it was sent away
-        self.for_good = False  # sent away, never to be used again
+        self.for_good: bool = False  # sent away, never to be used again
         self.lacks: int | None = None  # the resource that it has not got
         self._pieces = pieces
         self._source = source

@@ -51,7 +51,7 @@ class Availability:
             range(size)
         )  # at random, once: what is put in a bucket with many others is put in this order
         random.shuffle(self._order)
-        self.waiting = Bitfield(size, waiting)
+        self.waiting: Bitfield = Bitfield(size, waiting)
         for piece in self.waiting:
             self._where[piece] = 0
         self._fill_buckets()

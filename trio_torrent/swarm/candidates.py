@@ -18,6 +18,7 @@ import attrs
 from trio_torrent.address import Address
 
 from .events import Failure
+from .mirror import Mirror
 from .pool import MOST_FAILURES, USER, Known, Pool
 from .priority import Ranking
 
@@ -59,8 +60,10 @@ class Attempt:
 class Candidates:
     """Every known address is waiting, being tried (until it has joined or failed), connected, or given up."""
 
-    def __init__(self, random: Random, *, external: Iterable[Address] = (), own: Set[Address] = frozenset()) -> None:
-        self.rank = Ranking(external, random.randbytes(16))
+    def __init__(self, random: Random, *, mirror: Mirror | None = None, own: Set[Address] = frozenset()) -> None:
+        self._mirror = mirror or Mirror()
+        self._seen_at = self._mirror.addresses
+        self.rank: Ranking = Ranking(self._mirror, random.randbytes(16))
         self._pool = Pool(self.rank, own)
         self._trying: set[Address] = set()
         self._looks: set[Address] = set()
@@ -141,6 +144,9 @@ class Candidates:
 
     def _put_in_order(self, now: float) -> None:
         """The best first, and IPv4 and IPv6 by turns."""
+        if self._seen_at != self._mirror.addresses:
+            self._seen_at = self._mirror.addresses
+            self._pool.rank_anew()
         ready = sorted((known for known in self._pool.waiting() if known.not_before <= now), key=lambda k: k.rank)
         families = [[known for known in reversed(ready) if known.family == family] for family in (6, 4)]
         by_turns = [known for known in chain.from_iterable(zip_longest(*families)) if known is not None]

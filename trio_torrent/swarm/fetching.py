@@ -76,13 +76,13 @@ class Fetching:
         self._peers = peers
         self._do = do
         self._bans = bans
-        self.picker = Picker(geometry, have, random)
-        self.asking = Asking(geometry, self.picker, peers, do, limits, random)
+        self.picker: Picker = Picker(geometry, have, random)
+        self.asking: Asking = Asking(geometry, self.picker, peers, do, limits, random)
         self._interest = Interest(self.picker.lacking, random)
-        self.news = News()
+        self.news: News = News()
         self.have = have
-        self.meter = Meter(now)
-        self.wasted = 0  # bytes that came and were of no use
+        self.meter: Meter = Meter(now)
+        self.wasted: int = 0  # bytes that came and were of no use
         self._ticked = now
 
     # -- what they have ----------------------------------------------------------------------------------------------

@@ -85,7 +85,7 @@ class Gathering:
         self._guests: dict[PeerId, _Guest] = {}
         self._peers: dict[PeerId, Peer] = {}
         self._commands: list[Command] = []
-        self._heard_of = HeardOf(Candidates(random, external=ours.external, own=ours.own))
+        self._heard_of = HeardOf(Candidates(random, mirror=ours.mirror, own=ours.own))
         self._contacts = Contacts(
             Bitfield(0), self._peers, self._do, heard_of=self._heard_of, places=limits.connections
         )
@@ -230,6 +230,8 @@ class Gathering:
         theirs = decode_extended(message) if peer.handshakes <= MOST_HANDSHAKES else None
         if theirs is None:
             return
+        if theirs.your_ip is not None:
+            self._ours.mirror.told(peer.address.host, theirs.your_ip)
         guest.speaker.said(theirs)
         guest.handshake = theirs
         if peer.incoming and theirs.port is not None:

@@ -147,7 +147,7 @@ class MetadataFetch:
         self._drafts: list[_Draft] = []
         self._spoiled: set[int] = set()  # sizes of drafts that were wrong: as many as there were liars
         self.info: bytes | None = None
-        self.received = 0  # bytes of pieces, good or bad
+        self.received: int = 0  # bytes of pieces, good or bad
 
     def __repr__(self) -> str:
         return f"<MetadataFetch {len(self._drafts)} drafts, {len(self._givers)} givers>"

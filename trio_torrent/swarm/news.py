@@ -22,7 +22,7 @@ class News:
     def __init__(self) -> None:
         self._haves: list[Have] = []
         self._last = -math.inf
-        self.due = math.inf  # when the next lot should go out
+        self.due: float = math.inf  # when the next lot should go out
 
     def __len__(self) -> int:
         return len(self._haves)

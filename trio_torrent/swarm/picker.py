@@ -63,8 +63,8 @@ class Picker:
     def __init__(self, geometry: Geometry, have: Bitfield, random: Random) -> None:
         self._geometry = geometry
         self.have = have
-        self.lacking = Bitfield.full(geometry.pieces) - have  # what is wanted and not had
-        self.availability = Availability(geometry.pieces, self.lacking, random)
+        self.lacking: Bitfield = Bitfield.full(geometry.pieces) - have  # what is wanted and not had
+        self.availability: Availability = Availability(geometry.pieces, self.lacking, random)
         self.sequential = False
         self._partials: dict[int, Partial] = {}
         self._open: dict[int, Partial] = {}  # those with missing blocks, the oldest first

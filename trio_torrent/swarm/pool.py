@@ -110,6 +110,11 @@ class Pool:
                 self._remove(victim)
             self._insert(known)
 
+    def rank_anew(self) -> None:
+        """Whom we prefer has changed."""
+        for known in self._known.values():
+            known.rank = self._rank(known.address)
+
     def disown(self, sources: Set[str]) -> None:
         """Give up what nobody but these has named."""
         for known in self._known.values():

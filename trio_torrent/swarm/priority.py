@@ -12,6 +12,8 @@ from hashlib import blake2b
 
 from trio_torrent.address import Address, ip_of
 
+from .mirror import Mirror
+
 CASTAGNOLI = 0x82F63B78  # the polynomial of CRC-32C, lowest bit first
 PARTLY = 0x55  # of the bytes in which two hosts differ beyond the network, every other bit counts
 WHOLE_IPV4, WHOLE_IPV6 = 2, 6  # leading bytes that count whole, at the least
@@ -58,16 +60,16 @@ def _hash(parts: Iterable[bytes]) -> int:
 class Ranking:
     """How much we would like to talk to an address.
 
-    `ours` is how others see us, as far as known, one address for each family. Where it is not known the order is
-    random, but fixed: a hash with a `salt` of at most 64 bytes that nobody else knows.
+    `mirror` tells how others see us, as far as known. Where it is not known the order is random, but fixed: a hash
+    with a `salt` of at most 64 bytes that nobody else knows.
     """
 
-    def __init__(self, ours: Iterable[Address], salt: bytes) -> None:
-        self._ours = tuple(ours)
+    def __init__(self, mirror: Mirror, salt: bytes) -> None:
+        self._mirror = mirror
         self._salt = salt
 
     def __call__(self, address: Address) -> int:
-        for mine in self._ours:
+        for mine in self._mirror.addresses:
             if (rank := priority(mine, address)) is not None:
                 return rank
         digest = blake2b(str(address).encode(errors="replace"), digest_size=4, key=self._salt).digest()

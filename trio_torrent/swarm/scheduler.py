@@ -55,6 +55,7 @@ from .events import (
 from .extensions import DONTHAVE, Extensions
 from .fetching import MOST_REJECTS, Fetching
 from .hashing import WRONG_BLOCK, Hashing
+from .mirror import Mirror
 from .peers import Peer
 from .pex import SOURCE
 from .rates import Bucket
@@ -87,7 +88,7 @@ class Ours:
     peer_id: bytes
     port: int | None = None
     client: str | None = None
-    external: tuple[Address, ...] = ()  # where others see us, as far as known, one address of a family
+    mirror: Mirror = attrs.field(factory=Mirror)  # where others see us
     own: frozenset[Address] = frozenset()  # where we would reach ourselves, as far as known
     info_hash: bytes = b""  # the 20 bytes by which they know the torrent
     dht_port: int | None = None  # of our node, UDP, if the DHT may know of this torrent
@@ -144,7 +145,7 @@ class Scheduler:
         self._limits = limits or Limits()
         self._peers: dict[PeerId, Peer] = {}
         self._commands: list[Command] = []
-        heard_of = heard_of or HeardOf(Candidates(random, external=ours.external, own=ours.own))
+        heard_of = heard_of or HeardOf(Candidates(random, mirror=ours.mirror, own=ours.own))
         self._bans = heard_of.bans
         self._contacts = Contacts(have, self._peers, self._do, heard_of=heard_of, places=self._limits.connections)
         self._finished = have.complete
@@ -406,6 +407,8 @@ class Scheduler:
         if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
             peer.queue = theirs.reqq or peer.queue
             peer.upload_only = theirs.upload_only
+            if theirs.your_ip is not None:
+                self._ours.mirror.told(peer.address.host, theirs.your_ip)
             self._serving.interest_changed(peer, now)
             if peer.incoming and theirs.port is not None:
                 self._contacts.listens(peer, theirs.port)

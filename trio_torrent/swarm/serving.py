@@ -67,8 +67,8 @@ class Serving:
         self._choker = Choker(peers, random=random, slots=slots, now=now)
         self._superseed = Superseed(geometry, slots=slots, random=random) if superseed and have.complete else None
         self._guests: list[float] = []  # when each of the last was welcomed
-        self.meter = Meter(now)
-        self.wants_nothing = have.complete
+        self.meter: Meter = Meter(now)
+        self.wants_nothing: bool = have.complete
         """We have all that we want: then peers are served in turn. The scheduler's to change."""
 
     @property

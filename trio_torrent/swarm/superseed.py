@@ -73,7 +73,7 @@ class Superseed:
         self._known = [0] * pieces  # peers that have it, or may be about to
         order = random.sample(range(pieces), pieces)
         self._pools: tuple[dict[int, None], ...] = (dict.fromkeys(order), {})  # known to none; known to one
-        self.over = not pieces
+        self.over: bool = not pieces
         """The swarm has everything: we can be a seed like others. It stays so, whoever leaves."""
 
     def shows(self, peer: PeerId, piece: int) -> bool:

@@ -49,7 +49,7 @@ class Standing:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.not_before = -math.inf
+        self.not_before: float = -math.inf
         self._state = WebSeedState.WAITING
         self._failures = 0  # in a row
         self._received = 0  # bytes

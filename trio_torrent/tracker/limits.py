@@ -54,3 +54,10 @@ def tracker_name(url: str) -> str:
     """Host and port, for people: the rest of a tracker's URL may hold a passkey."""
     authority = _AUTHORITY.match(url)
     return readable(authority[1].encode(errors="replace")) if authority else "without a host"
+
+
+def tracker_host(url: str) -> str:
+    """The host alone: who it is that speaks, whatever its ports."""
+    name = tracker_name(url)
+    host, _, port = name.rpartition(":")
+    return (host if port.isdigit() else name).strip("[]")

@@ -100,6 +100,12 @@ class _Lane:
         at = self.next_time()
         return next((tracker for tracker in self if tracker.retry_at <= at < math.inf), None)
 
+    def spare(self, gap: float, now: float) -> None:
+        """Let it rest so long, unless there is news to tell."""
+        self.welcome_at = max(self.welcome_at, now + gap)
+        if self.due > now:
+            self.due = max(self.due, self.welcome_at)
+
     def promote(self, tracker: _Tracker) -> None:
         group = next(group for group in self.groups if tracker in group)
         group.remove(tracker)
@@ -182,11 +188,12 @@ class Tiers:
         return min((lane.next_time() for lane in self._lanes if not lane.asking), default=math.inf)
 
     def answered(self, due: Due, answer: Answer, now: float) -> None:
-        """The announce was answered; perhaps a second time, since it goes out over IPv4 and IPv6."""
+        """The announce was answered; perhaps again, since it goes out over IPv4 and IPv6, and by each of two names."""
         tracker, lane = self._trackers[due.url], self._lane_of[due.url]
         if not tracker.asking:
             if tracker.heard is due and tracker.answer:
                 tracker.note(_merged(tracker.answer, answer))
+                lane.spare(_gap(answer), now)
             return  # else of a time before `stop`
         tracker.asking = lane.asking = False
         tracker.failures, tracker.error, tracker.tried_at = 0, None, now
@@ -195,7 +202,7 @@ class Tiers:
         tracker.started = True
         tracker.completed |= due.event is AnnounceEvent.COMPLETED
         lane.promote(tracker)
-        lane.welcome_at = now + (MIN_GAP if answer.min_interval is None else answer.min_interval)
+        lane.welcome_at = now + _gap(answer)
         lane.due = now if self._event(tracker) is not AnnounceEvent.NONE else now + answer.interval
 
     def failed(self, due: Due, error: TrackerError, now: float) -> None:
@@ -216,9 +223,11 @@ class Tiers:
             tracker.scraped_at = now
         return tuple(tracker.url for tracker in ready)
 
-    def scraped(self, url: str, counts: Counts) -> None:
-        """A scrape brought these figures."""
-        self._trackers[url].count(counts)
+    def scraped(self, url: str, counted: Sequence[Counts]) -> None:
+        """A scrape brought these figures, for each of the torrent's names that the tracker knows."""
+        most = [_most(*numbers) for numbers in zip(*map(attrs.astuple, counted), strict=True)]
+        if most:
+            self._trackers[url].count(Counts(*most))
 
     def status(self, now: float) -> tuple[TrackerStatus, ...]:
         """Every tracker in the torrent's order of tiers, those that we cannot speak to included."""
@@ -302,8 +311,15 @@ def _unspoken(url: str, silenced: Mapping[str, str]) -> str | None:
     return f"not supported: {scheme[:10]}" if scheme.isalnum() else "not supported"
 
 
+def _gap(answer: Answer) -> float:
+    return MIN_GAP if answer.min_interval is None else answer.min_interval
+
+
 def _merged(one: Answer, other: Answer) -> Answer:
-    """What a tracker said over IPv4 and over IPv6. Some count both kinds of peers together, some apart."""
+    """What a tracker said over IPv4 and over IPv6, or of both names of a hybrid.
+
+    Some count both kinds of peers together, some apart; and most peers of a hybrid are in both of its swarms.
+    """
     return attrs.evolve(
         one,
         peers=tuple(dict.fromkeys(one.peers + other.peers)),

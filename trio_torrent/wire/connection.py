@@ -147,7 +147,7 @@ class Connection:
         self._current: _Foreseen | None = None  # the block whose header has come, and not all of its data
         self._filled = 0  # bytes of its data that have come
         self._tail = b""  # the start of a message that is not a foreseen block
-        self.has_more = False  # the tail has whole messages, too
+        self.has_more: bool = False  # the tail has whole messages, too
         self._scratch: Final = memoryview(bytearray(SCRATCH) if scratch is None else scratch)
 
     def __repr__(self) -> str:

@@ -60,7 +60,7 @@ class Transfer:
     def __init__(self, resource: int, start: int, end: int, parts: dict[int, _Part], get: Get) -> None:
         self.get = get
         self.resource = resource
-        self.skipped = 0  # bytes that nobody wanted
+        self.skipped: int = 0  # bytes that nobody wanted
         self._at = start  # bytes from the start of the resource, as of the body's
         self._end = end
         self._parts = parts  # by where they begin; all of them are ahead
