@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from .client.files import TorrentFile
     from .client.metainfo import FileVerified, Metainfo, Verified
     from .client.probe import probe
+    from .client.reader import FileReader
     from .client.selection import Priority
     from .client.settings import Settings
     from .client.status import State, Status
@@ -94,6 +95,7 @@ _HOMES = {
     "client.files": ("TorrentFile",),
     "client.metainfo": ("FileVerified", "Metainfo", "Verified"),
     "client.probe": ("probe",),
+    "client.reader": ("FileReader",),
     "client.selection": ("Priority",),
     "client.settings": ("Settings",),
     "client.status": ("State", "Status"),
@@ -138,6 +140,7 @@ __all__ = [
     "DiscoveryStatus",
     "Failed",
     "FileDone",
+    "FileReader",
     "FileVerified",
     "Finding",
     "Found",

@@ -1,9 +1,10 @@
-"""libtorrent as a process: `make PATH TORRENT PIECE`, `seed TORRENT FOLDER PORT`, `leech TORRENT OUT PEER`."""
+"""libtorrent as a process: `make PATH TORRENT PIECE`, `seed TORRENT FOLDER PORT [RATE]`, `leech TORRENT OUT PEER`."""
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import libtorrent as lt
@@ -35,13 +36,13 @@ def make(path: str, torrent: str, piece_length: str) -> None:
     Path(torrent).write_bytes(lt.bencode(creator.generate()))
 
 
-def seed(torrent: str, folder: str, port: str) -> None:
-    """Serve until terminated."""
+def seed(torrent: str, folder: str, port: str, rate: str = "0") -> None:
+    """Serve until terminated, at so many bytes a second; 0 is no limit."""
     parameters = lt.load_torrent_file(torrent)
     parameters.save_path = folder
     parameters.flags |= lt.torrent_flags.seed_mode
     session = start(int(port))
-    session.add_torrent(parameters)
+    session.add_torrent(parameters).set_upload_limit(int(rate))  # a session's own is not for peers nearby
     while True:
         time.sleep(3600)
 
@@ -63,5 +64,7 @@ def leech(torrent: str, out: str, peer: str) -> None:
                 return
 
 
+COMMANDS: dict[str, Callable[..., None]] = {"make": make, "seed": seed, "leech": leech}
+
 if __name__ == "__main__":
-    {"make": make, "seed": seed, "leech": leech}[sys.argv[1]](*sys.argv[2:])
+    COMMANDS[sys.argv[1]](*sys.argv[2:])

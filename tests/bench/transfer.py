@@ -94,8 +94,16 @@ def peer() -> str:
     return f"127.0.0.1:{PORT}"
 
 
+def free_port() -> int:
+    """A port that nobody has just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
-def place(size: int) -> Iterator[Place]:
+def place(size: int, piece_length: int = PIECE_LENGTH) -> Iterator[Place]:
     """A payload of random bytes, and its torrent."""
     with tempfile.TemporaryDirectory(prefix="trio-torrent-bench-") as name:
         folder = Path(name)
@@ -105,30 +113,30 @@ def place(size: int) -> Iterator[Place]:
             for _ in range(size >> 20):
                 file.write(os.urandom(1 << 20))
         torrent = folder / "payload.torrent"
-        subprocess.run([*NODE, "make", str(payload), str(torrent), str(PIECE_LENGTH)], check=True)
+        subprocess.run([*NODE, "make", str(payload), str(torrent), str(piece_length)], check=True)
         yield Place(folder, payload, torrent, size)
 
 
 @contextmanager
-def seeder(command: Sequence[str]) -> Iterator[None]:
+def seeder(command: Sequence[str], port: int = PORT) -> Iterator[None]:
     """A seeder that takes connections."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        wait_for_port(process)
+        wait_for_port(process, port)
         yield
     finally:
         process.terminate()
         process.wait()
 
 
-def wait_for_port(process: subprocess.Popen[bytes]) -> None:
+def wait_for_port(process: subprocess.Popen[bytes], port: int = PORT) -> None:
     deadline = time.perf_counter() + 60
     while time.perf_counter() < deadline and process.poll() is None:
         with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", PORT)) == 0:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
                 return
         time.sleep(0.05)
-    raise RuntimeError(f"no seeder on port {PORT}")
+    raise RuntimeError(f"no seeder on port {port}")
 
 
 def run(command: Callable[[Path], list[str]], where: Place) -> Cost:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -142,11 +143,12 @@ async def test_files_say_how_they_stand(tmp_path: Path, autojump_clock):
     async with swarm(tmp_path, honest, metainfo=METAINFO, payload=PAYLOAD, select=[1, "c"]) as (node, _, _):
         node.torrent.prioritize("c", priority=Priority.HIGH)
         await done(node.torrent)
+        file = partial(TorrentFile, opener=node.torrent.files[0].open)
         assert node.torrent.files == (
-            TorrentFile(1, "folder/a", PIECE + 100, PIECE + 100, Priority.NORMAL),
-            TorrentFile(2, "folder/empty", 0, 0, Priority.SKIP),
-            TorrentFile(3, "folder/b", 50, 50, Priority.SKIP),
-            TorrentFile(4, "folder/c", 3 * PIECE, 3 * PIECE, Priority.HIGH),
+            file(1, "folder/a", PIECE + 100, PIECE + 100, Priority.NORMAL),
+            file(2, "folder/empty", 0, 0, Priority.SKIP),
+            file(3, "folder/b", 50, 50, Priority.SKIP),
+            file(4, "folder/c", 3 * PIECE, 3 * PIECE, Priority.HIGH),
         )
         assert [file.complete for file in node.torrent.files] == [True] * 4
         assert [file.wanted for file in node.torrent.files] == [True, False, False, True]
@@ -208,6 +210,34 @@ async def test_a_links_files_are_chosen_before_they_are_known(
         nursery.cancel_scope.cancel()
     assert node.boundary.unexpected == 0
     assert created(tmp_path / "out") == files
+
+
+async def test_who_chooses_before_the_download_has_begun_is_heeded(tmp_path: Path, autojump_clock):
+    """However far the look at the disk has got: nothing of other files is made."""
+    write(tmp_path / "seed/folder", FILES)
+    state = State.CHECKING
+    steps = 0
+    while state is not State.DOWNLOADING:
+        hosts = [Host(Address(f"10.0.0.{number}", 6881)) for number in (1, 2)]
+        out = tmp_path / f"{steps}"
+        async with trio.open_nursery() as nursery:
+            network = Network(nursery)
+            join(network, nursery, hosts[0], METAINFO, tmp_path / "seed")
+            node = join(network, nursery, hosts[1], Magnet(METAINFO.info_hashes), out, peers=[hosts[0].address])
+            with trio.fail_after(30):
+                await node.torrent.wait_metadata()
+            for _ in range(steps):
+                await trio.lowlevel.checkpoint()
+            node.torrent.select("b")
+            state = node.torrent.state
+            if state is not State.DOWNLOADING:
+                await done(node.torrent, 30)
+            nursery.cancel_scope.cancel()
+        assert node.boundary.unexpected == 0
+        if state is not State.DOWNLOADING:
+            assert created(out) - {"folder/empty"} == {"folder/b", PARTS}, f"after {steps} steps"
+        steps += 1
+    assert steps > 5
 
 
 async def test_a_link_whose_choice_means_nothing_fails_in_words(tmp_path: Path, autojump_clock):

@@ -523,3 +523,22 @@ async def test_an_idle_server_is_not_thought_dead(tmp_path: Path, autojump_clock
         w.web.hosts["a.example"] = keeps(partial)
         await trio.sleep(1000)
         assert w.seeds[0].state is WebSeedState.ACTIVE
+
+
+# -- reading ---------------------------------------------------------------------------------------------------------
+
+
+async def test_what_is_read_comes_from_a_web_seed_wanted_or_not(tmp_path: Path, autojump_clock: MockClock):
+    """It has left when all that is wanted was there, and comes again for the reader, who goes back and forth."""
+    async with world(tmp_path, folder(), a=keeps(TREE), select=[3]) as there:
+        with trio.fail_after(5):
+            await there.torrent.wait_complete()
+            await trio.sleep(1)
+            async with there.torrent.files[3].open() as reader:
+                content = FOLDER["z",]
+                for at in (14 * PIECE, 5 * PIECE, 12 * PIECE + 7):
+                    await reader.seek(at)
+                    assert await reader.receive_some(100) == content[at : at + 100]
+                await reader.seek(0)
+                assert b"".join([data async for data in reader]) == content
+        assert not there.torrent.files[3].wanted

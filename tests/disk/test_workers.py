@@ -179,3 +179,10 @@ async def test_the_first_exception_ends_it():
             await workers.run_all(jobs(), found.__setitem__)
     assert 1 not in found
     assert len(found) < 10
+
+
+async def test_nothing_waits_for_threads_that_have_gone():
+    async with open_workers(1) as workers:
+        assert await workers.run(lambda: 1) == 1
+    with pytest.raises(RuntimeError, match="closed"):
+        await workers.run(lambda: 2)

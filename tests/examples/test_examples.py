@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import io
 import json
 import threading
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ from tests.elsewhere import PAYLOAD, with_trackers
 from tests.payload import random_bytes, write
 from trio_torrent import Magnet, Metainfo, Settings, Torrent, TrackerServer, open_client, serve_tracker
 
-from . import cluster, download, seed, service, watch
+from . import cluster, download, seed, service, stream, watch
 
 SETTINGS = Settings(port=0, interface="127.0.0.1", dht=False, lsd=False, stop_seconds=1)
 
@@ -154,3 +155,16 @@ async def damage(path: Path) -> None:
     await trio.sleep(0.1)
     with path.open("r+b") as file:
         file.write(b"\0")
+
+
+@pytest.mark.parametrize("by", ["torrent", "link"])
+async def test_stream(published: Path, here: Path, by: str, capsys: pytest.CaptureFixture[str]):
+    source = str(published) if by == "torrent" else str(Metainfo.from_file(published).magnet)
+    out = io.BytesIO()
+    with trio.fail_after(10):
+        await stream.main(source, 1, str(here), out)
+    assert out.getvalue() == PAYLOAD
+    assert capsys.readouterr().err.splitlines() == [
+        "payload.bin: 65536 bytes at the end are there",
+        f"{len(PAYLOAD)} of {len(PAYLOAD)} bytes are there",
+    ]

@@ -32,12 +32,13 @@ def test_its_programs(there: Elsewhere, tmp_path: Path, monkeypatch, capsys: pyt
     for program in PROGRAMS:
         exec(compile(program, README, "exec"), {"__name__": "__main__"})
         said.append(capsys.readouterr().out.splitlines())
-    download, events, (magnet, verified) = said
+    download, reading, events, (magnet, verified) = said
     assert download == [f"payload.bin: {len(PAYLOAD)} bytes in downloads"]
+    assert reading == [f"1000 bytes, {len(PAYLOAD)} of {len(PAYLOAD)}"]
     assert events == ["payload.bin"]
     assert Magnet.parse(magnet).info_hashes == Metainfo.from_file("debian.torrent").info_hashes
     assert verified == f"{PIECES} pieces are good, 0 bad, 0 missing"
-    assert {path.read_bytes() for path in tmp_path.glob("*/payload.bin")} == {PAYLOAD}
+    assert {(tmp_path / folder / "payload.bin").read_bytes() for folder in ("downloads", "some")} == {PAYLOAD}
     assert list(tmp_path.glob("state/*"))
 
 

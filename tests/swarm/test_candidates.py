@@ -360,3 +360,15 @@ def test_whoever_named_an_address_first_is_counted():
     assert candidates.named == {PEX: 2, "tracker x": 1}
     candidates.named[PEX] = 0  # a copy
     assert candidates.named[PEX] == 2
+
+
+def test_who_rests_is_called_at_once_when_we_want_something_again():
+    candidates = having(address(1), address(2))
+    assert len(dialled(candidates, 0)) == 2
+    candidates.joined(address(1))
+    candidates.left(address(1), 0)
+    candidates.joined(address(2))
+    candidates.left(address(2), 0, for_good=True)
+    assert dialled(candidates, REST_SECONDS - 1) == []
+    candidates.recall()
+    assert dialled(candidates, REST_SECONDS - 1) == [address(1)], "the other has nothing for us, ever"

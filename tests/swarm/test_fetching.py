@@ -475,11 +475,65 @@ def test_a_suspect_piece_that_is_no_longer_wanted_goes_with_its_only_giver():
 def test_while_somebody_reads_queues_are_short():
     geometry_blocks = [block for piece in ALL for block in every_block(piece)]
     swarm = make_swarm()
-    swarm.fetching.urgent([(3, NOW)], NOW)
+    swarm.fetching.urgent([(3, NOW)], NOW, reading=True)
     peer = swarm.join(make_peer(), ALL, unchokes=True)
     asked = asked_of(swarm, peer)
     assert asked[:2] == every_block(3)
     assert len(asked) < len(geometry_blocks)
+
+
+def test_what_nobody_waits_for_makes_way_but_for_what_is_about_to_come():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    peer.from_them.add(20 * BLOCK, NOW)  # in a quarter of a second, the least that is counted: 4 in a twentieth
+    before = asked_of(swarm, peer)
+    assert len(before) == 9, "all there is"
+    last = before[-1].piece
+    swarm.commands.take()
+    swarm.fetching.urgent([(last, NOW)], NOW, reading=True)
+    withdrawn = [
+        request for command in swarm.commands.all if isinstance(command, Withdraw) for request in command.requests
+    ]
+    assert withdrawn == [request for request in before[4:] if request.piece != last]
+    assert list(peer.asked)[:4] == [(request.piece, request.offset) for request in before[:4]]
+
+
+def test_what_was_cancelled_too_late_is_of_use_as_long_as_nobody_else_was_asked():
+    swarm = make_swarm(have=[0, 2, 3, 4])
+    peer = swarm.join(make_peer(), [1], unchokes=True)
+    swarm.fetching.asking.withdraw(peer, list(peer.asked), NOW)
+    first, second = every_block(1)
+    assert swarm.fetching.block(peer, own(first), peer.asks, NOW) == BLOCK
+    assert swarm.commands.of(Keep) == [Keep(1, 0, bytes(BLOCK))]
+    assert swarm.fetching.block(peer, own(first), peer.asks, NOW) == 0, "once"
+    other = swarm.join(make_peer(2), [1], unchokes=True)
+    assert asked_of(swarm, other) == [second]
+    assert swarm.fetching.block(peer, own(second), peer.asks, NOW) == 0
+    assert swarm.fetching.wasted == 2 * BLOCK
+    swarm.gives(other, landed(second))
+    assert swarm.commands.of(Verify) == [Verify(1, digests=False)]
+
+
+def test_a_reader_who_is_ahead_of_himself_disturbs_nobody():
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(), ALL, unchokes=True)
+    last = asked_of(swarm, peer)[-1].piece
+    swarm.commands.take()
+    swarm.fetching.urgent([(last, NOW + 5)], NOW, reading=True)
+    assert not swarm.commands.of(Withdraw)
+
+
+def test_who_has_what_a_reader_alone_wants_is_of_interest():
+    swarm = make_swarm(have=[0, 1, 2, 3])
+    swarm.fetching.prioritize([(4, SKIP)], NOW)
+    peer = swarm.join(make_peer(), [4], unchokes=True)
+    assert not peer.we_are_interested
+    swarm.fetching.urgent([(4, NOW)], NOW, reading=True)
+    assert asked_of(swarm, peer) == every_block(4)
+    swarm.fetching.asking.withdraw(peer, list(peer.asked), NOW)
+    swarm.fetching.picker.give_up(4)
+    swarm.fetching.urgent([], NOW, reading=False)
+    assert not peer.we_are_interested
 
 
 # -- the fast extension ----------------------------------------------------------------------------------------------

@@ -12,11 +12,12 @@ from trio_torrent.swarm.events import PeerId
 from trio_torrent.swarm.picker import (
     COMMON_FIRST,
     HELD_UP_SECONDS,
+    LEAD_SECONDS,
     PIECE_BUDGET,
     UNWRITTEN_BUDGET,
-    URGENT_SECONDS,
     Picker,
 )
+from trio_torrent.swarm.urgent import URGENT_SECONDS, Giver
 from trio_torrent.wire.messages import Request
 
 from .making import BLOCK, GEOMETRY, NOW, PIECES, address, every_block
@@ -161,13 +162,13 @@ def test_what_cannot_be_verified_yet_is_held_back():
 def test_what_somebody_waits_for_comes_first_by_its_deadline():
     picker = crowd()
     picker.pick(ONE, Bitfield(12, [6]), 1, NOW)
-    picker.set_urgent([(9, NOW + 2), (8, NOW + 1), (6, NOW + 3), (0, NOW)])
+    picker.set_urgent([(9, NOW + 2), (8, NOW + 1), (6, NOW + 3), (0, NOW)], reading=True)
     assert order(picker.pick(TWO, Bitfield.full(12), 5, NOW)) == [8, 9, 6]
 
 
 def test_a_late_block_that_somebody_waits_for_is_asked_of_a_second_peer():
     picker = crowd()
-    picker.set_urgent([(8, NOW)])
+    picker.set_urgent([(8, NOW)], reading=True)
     asked = picker.pick(ONE, Bitfield(12, [8]), EVERYTHING, NOW)
     everything = Bitfield.full(12)
     assert picker.pick_again(helper(TWO, everything), EVERYTHING, NOW) == []
@@ -175,13 +176,95 @@ def test_a_late_block_that_somebody_waits_for_is_asked_of_a_second_peer():
     assert picker.pick_again(helper(TWO, everything), EVERYTHING, late) == asked
 
 
+def test_what_laggards_were_asked_for_is_asked_of_others_before_it_is_late():
+    picker, needed = crowd(), NOW + LEAD_SECONDS
+    picker.set_urgent([(8, needed)], reading=True)
+    asked = picker.pick(ONE, Bitfield(12, [8]), EVERYTHING, NOW)
+    soon = NOW + URGENT_SECONDS + 0.1
+    assert picker.pick_again(helper(TWO, Bitfield.full(12)), EVERYTHING, soon) == []
+    picker.has_laggards = True
+    assert picker.pick_again(helper(TWO, Bitfield.full(12), others=1.1), EVERYTHING, soon) == [], "hardly sooner"
+    assert picker.pick_again(helper(TWO, Bitfield.full(12)), EVERYTHING, soon) == asked
+
+
 def test_reading_on_begins_a_piece_although_the_budget_is_used_up():
     long = Geometry.contiguous(16 * MIB, 20 * 16 * MIB)
     picker, everything = make(geometry=long), Bitfield.full(20)
     used = {request.piece for request in picker.pick(ONE, everything, 100_000, NOW)}
     unused = min(set(range(20)) - used)
-    picker.set_urgent([(unused, NOW)])
+    picker.set_urgent([(unused, NOW)], reading=True)
     assert order(picker.pick(TWO, everything, 5, NOW)) == [unused]
+
+
+def test_what_somebody_waits_for_is_spread_over_all_who_give():
+    picker = make(geometry=Geometry.contiguous(8 * BLOCK, 4 * 8 * BLOCK))
+    everything, half = Bitfield.full(4), Giver(0.5)
+    picker.set_urgent([(2, NOW)], reading=True)
+    one = picker.pick(ONE, everything, 6, NOW, giver=half)
+    assert [request.piece == 2 for request in one] == [True] * 4 + [False] * 2
+    two = picker.pick(TWO, everything, 6, NOW, giver=half)
+    assert {request.offset for request in one + two if request.piece == 2} == set(range(0, 8 * BLOCK, BLOCK))
+
+
+def test_a_share_is_no_limit_to_who_has_nothing_else_to_do():
+    picker = make(have=[0, 1, 3])
+    picker.set_urgent([(2, NOW)], reading=True)
+    assert len(picker.pick(ONE, Bitfield(PIECES, [2]), 6, NOW, giver=Giver(0.5))) == 2
+
+
+def test_what_only_readers_want_is_lacking_while_they_wait_for_it():
+    picker = make(have=[0, 1, 2])
+    for piece in (3, 4):
+        picker.prioritize(piece, SKIP)
+    assert (picker.lacking.count, picker.is_done) == (0, True)
+    assert picker.set_urgent([(3, NOW), (0, NOW)], reading=True)
+    assert (list(picker.lacking), picker.is_done, picker.is_read) == ([3], True, True)
+    assert not picker.set_urgent([(3, NOW + 1)], reading=True), "as before"
+    assert picker.set_urgent([], reading=False)
+    assert (picker.lacking.count, picker.availability.waits(3), picker.is_read) == (0, False, False)
+
+
+def test_what_was_begun_for_a_reader_is_finished_when_he_has_gone():
+    picker = make(have=[0, 1, 2])
+    picker.prioritize(3, SKIP)
+    picker.prioritize(4, SKIP)
+    picker.set_urgent([(3, NOW)], reading=True)
+    asked = picker.pick(ONE, ALL, 1, NOW)
+    assert not picker.set_urgent([], reading=False)
+    asked += picker.pick(ONE, ALL, EVERYTHING, NOW)
+    assert asked == every_block(3)
+    arrive(picker, asked)
+    picker.verified(3)
+    assert (picker.lacking.count, picker.is_done) == (0, True)
+
+
+@pytest.mark.parametrize("in_flight", [False, True])
+def test_what_is_deselected_while_it_is_read_stays_lacking_for_the_reader(in_flight: bool):
+    picker = make(have=[0, 1, 2, 4])
+    picker.set_urgent([(3, NOW)], reading=True)
+    asked = picker.pick(ONE, ALL, 1, NOW) if in_flight else []
+    picker.prioritize(3, SKIP)
+    assert (picker.is_done, list(picker.lacking)) == (True, [3])
+    assert asked + picker.pick(TWO, ALL, EVERYTHING, NOW) == every_block(3)
+    picker.prioritize(3, HIGH)
+    assert not picker.is_done
+
+
+def test_what_is_in_the_way_of_readers_is_given_up():
+    long = Geometry.contiguous(16 * MIB, 20 * 16 * MIB)
+    picker, everything = make(geometry=long), Bitfield.full(20)
+    picker.pick(ONE, everything, 100_000, NOW)
+    assert len(list(picker.partials)) == 3
+    unused = [piece for piece in range(20) if not picker.is_in_flight(piece)]
+    picker.set_urgent([(piece, NOW) for piece in unused[:3]], reading=True)
+    assert picker.in_the_way() == [], "there is room for two more"
+    picker.pick(TWO, everything, 2000, NOW)
+    oldest = next(iter(picker.partials))
+    (given_up,) = picker.in_the_way()
+    assert given_up in {partial.piece for partial in picker.partials} - set(unused[:3])
+    for offset in list(oldest.asked):
+        picker.release(ONE, oldest.piece, offset)
+    assert picker.in_the_way() == [oldest.piece], "of which nothing was asked and nothing has come"
 
 
 def test_slow_peers_that_hold_up_every_piece_are_helped_out():

@@ -686,6 +686,18 @@ def test_in_order_and_what_is_read_first():
     assert [request.piece for request in ask.requests][:3] == [3, 3, 0]
 
 
+def test_who_reads_what_is_not_wanted_keeps_seeds_and_finishes_nothing():
+    bench = make(have=[0, 1, 2])
+    bench.joins(1)
+    assert Finish() in bench.happens(Wanted(((3, SKIP), (4, SKIP))))
+    bench.happens(Awaited(((3, bench.now),)))
+    bench.says(1, EVERYTHING, wire.Unchoke())
+    assert not bench.scheduler._serving.upload_only
+    commands = bench.happens(Awaited((), reading=False))
+    assert Finish() not in commands
+    assert bench.scheduler._serving.upload_only
+
+
 # -- v2 --------------------------------------------------------------------------------------------------------------
 
 

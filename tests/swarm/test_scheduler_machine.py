@@ -22,6 +22,7 @@ from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.swarm import commands as do
 from trio_torrent.swarm.events import (
     AddressesFound,
+    Awaited,
     DialFailed,
     Event,
     Joined,
@@ -288,6 +289,10 @@ class World(RuleBasedStateMachine):
     def time_passes(self, seconds: float) -> None:
         self.now += seconds
         self.happen(Tick())
+
+    @rule(pieces=SOME_PIECES, seconds=st.sampled_from([0.0, 0.2, 5.0]), reading=st.booleans())
+    def somebody_reads(self, pieces: set[int], seconds: float, reading: bool) -> None:
+        self.happen(Awaited(tuple((piece, self.now + seconds) for piece in sorted(pieces)), reading or bool(pieces)))
 
     @rule()
     def another_torrent_needs_a_place(self) -> None:

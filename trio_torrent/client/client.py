@@ -56,6 +56,7 @@ class Client:
         self._dht = dht
         self._torrents: dict[Engine, Torrent] = {}  # in the order in which they were added
         self._engines: dict[bytes, Engine] = {}  # by each 20-byte name
+        self._closed = False
 
     def __repr__(self) -> str:
         return f"<Client on port {self.port} with {len(self.torrents)} torrents>"
@@ -119,9 +120,12 @@ class Client:
         started anew.
 
         Raises MetainfoError or MagnetError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if
-        its file cannot be read, ValueError for a limit below 1 or a selection that means no file.
+        its file cannot be read, ValueError for a limit below 1 or a selection that means no file, RuntimeError once
+        the client is closed.
         """
+        self._check_open()
         found = await load(source, self._shared.http)
+        self._check_open()
         known = self._known(found)
         if known is not None and known.state not in (State.FAILED, State.STOPPED):
             known.add_peers([*peers, *(found.peers if isinstance(found, Magnet) else ())])
@@ -143,6 +147,10 @@ class Client:
         if known is not None:
             self._forget(known)
         return self._start(engine)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("the client is closed; a torrent lives only within its `async with` block")
 
     def _start(self, engine: Engine) -> Torrent:
         torrent = self._torrents[engine] = Torrent(engine, partial(self._forget, engine))
@@ -184,7 +192,8 @@ class Client:
             engine.meet(address, SOURCE)
 
     async def stop(self) -> None:
-        """Stop every torrent, all at once."""
+        """Stop every torrent, all at once, and take no more."""
+        self._closed = True
         async with trio.open_nursery() as nursery:
             for engine in self._torrents:
                 nursery.start_soon(engine.stop)

@@ -11,7 +11,7 @@ import errno
 import logging
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -87,6 +87,7 @@ class Content:
         self._records = records
         self._rules = rules
         self.last_run: Tally = Tally((), 0, 0)
+        self.lent: set[int] = set()  # files that somebody reads, and so are in their places, wanted or not
         self._trust = rules.trust
         self._known = False  # `have` says what is in the files
         self._doubts: set[int] = set()  # files
@@ -149,9 +150,9 @@ class Content:
         if PARTS in looks:
             self.files.set_aside(range(len(self._metainfo.files)))
             if self._rules.download:
-                self.files.bring(selection.wanted)
+                self.files.bring(self.lent.union(selection.wanted))
                 looks = self.files.looks()
-        self.files.set_aside(selection.skipped)
+        self.files.set_aside(selection.skipped - self.lent)
         return doubtful, looks
 
     def _check_root(self) -> None:
@@ -248,13 +249,25 @@ class Content:
     async def want(self, selection: Selection) -> list[str]:
         """Some files are wanted now that were not: bring what there is of them to its place. As `prepare`."""
         await self._workers.run(partial(self.files.bring, selection.wanted))
-        await self._workers.run(partial(self.files.set_aside, selection.skipped))
+        await self._workers.run(partial(self.files.set_aside, selection.skipped - self.lent))
         return await self.prepare(selection)
+
+    async def lend(self, files: Set[int]) -> None:
+        """Somebody reads these, of which any piece may come from now on: the part file has no place for that."""
+        self.lent |= files
+        await self._workers.run(partial(self.files.bring, frozenset(self.lent)))
 
     def wrote(self, piece: int) -> None:
         """A piece is verified and in its files."""
         self.have.add(piece)
         self._changed.set()
+
+    def there(self, start: int, most: int) -> int:
+        """How many of `most` bytes from `start` of the address space are verified, before the first that is not."""
+        length, end = self._metainfo.geometry.piece_length, start
+        while end < start + most and end // length in self.have:
+            end = (end // length + 1) * length
+        return min(end - start, most)
 
     def doubt(self, error: StorageError) -> None:
         """What the error is about will have to be compared again."""

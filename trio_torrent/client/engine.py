@@ -29,7 +29,7 @@ from trio_torrent.wire.handshake import Handshake
 
 from .broadcast import Broadcast
 from .buckets import Buckets
-from .content import Rules, Tally
+from .content import Content, Rules, Tally
 from .discovery import Finder, Standing
 from .events import (
     Checked,
@@ -48,6 +48,8 @@ from .metadata import UNKNOWN_LEFT
 from .metainfo import Metainfo
 from .perform import Reports
 from .progress import Progress
+from .reader import Extent, FileReader
+from .reading import Reading
 from .selection import Selection
 from .session import Session
 from .sessions import Sessions
@@ -95,6 +97,7 @@ class Engine:
         self.buckets: Buckets = Buckets.of(wishes.limit_down, wishes.limit_up, trio.current_time())
         self.broadcast: Broadcast = Broadcast()
         self.sessions: Sessions = Sessions()
+        self.reading: Reading = Reading(self._look, lambda: self.sessions.era, self._break)
         self.error: TorrentError | None = None
         self.known: Known | None = None
         self.learned: trio.Event = trio.Event()  # what there is, or it never will be
@@ -111,6 +114,8 @@ class Engine:
         self._started = trio.current_time()
         self._before = Swarm.nothing()  # the sessions that are over
         self._scope = trio.CancelScope()
+        self._still = trio.CancelScope()  # of who has the data to himself, one at a time
+        self._prepared: frozenset[int] | None = None  # for a selection that skips these
         self._wanting = trio.Lock()
         self._nursery: trio.Nursery | None = None  # of the session, once others may come
         self._session: Session | None = None
@@ -238,7 +243,12 @@ class Engine:
             if self._meeting.is_set():
                 await self.finding.leave()
         finally:
-            self._scope.cancel()
+            self._cancel()
+
+    def _cancel(self) -> None:
+        self._scope.cancel()
+        self._still.cancel()
+        self.reading.wake()
 
     async def _live(self) -> None:
         while not self._scope.cancel_called:
@@ -270,7 +280,7 @@ class Engine:
         self.learned.set()
         self.ready.set()
         self.ended.set()
-        self._scope.cancel()
+        self._cancel()
 
     def _end(self) -> None:
         """Nobody waits for what will not come."""
@@ -282,6 +292,7 @@ class Engine:
         self.learned.set()
         self.ready.set()
         self.ended.set()
+        self.reading.wake()
         self.broadcast.close()
 
     # -- a session ---------------------------------------------------------------------------------------------------
@@ -311,6 +322,7 @@ class Engine:
             self._session = self._nursery = None
             if self.known is not None:
                 await self.known.content.settle()
+            self.reading.wake()
 
     def _reports(self, nursery: trio.Nursery) -> Reports:
         return Reports(
@@ -329,11 +341,17 @@ class Engine:
         else:
             await self._check(self.known)
         known = self.know()
+        await self._prepare(known)
         self._begin(known.progress)
         session.start(known, sequential=self._sequential)
         self._meet(nursery, session)
-        nursery.start_soon(known.web_seeds.run, session.performer, lambda: known.progress.complete)
+        self.reading.wake()
+        nursery.start_soon(self._heed, known, session)
+        nursery.start_soon(known.web_seeds.run, session.performer, self._lacks_nothing)
         nursery.start_soon(known.content.keep, self._tally, lambda: known.progress.complete)
+
+    def _lacks_nothing(self) -> bool:
+        return self.progress.complete and not self.reading.files
 
     def _begin(self, progress: Progress) -> None:
         """It is known what is there."""
@@ -397,13 +415,20 @@ class Engine:
         content, have = known.content, known.progress.have
         self.finding.recall(content.last_run.peers)
         self.broadcast.tell(Checked(have.count, have.size))
-        if self._rules.download:
-            self._state = State.ALLOCATING if self._rules.allocation == "full" else State.CHECKING
-            self._tell_files(await content.prepare(known.selection))
-        elif not known.progress.complete:
+        if not self._rules.download and not known.progress.complete:
             raise IncompleteError(f"{self.name}: {have.count} of {have.size} pieces are good, not all", have.count)
-        await content.save(self._tally(), running=not known.progress.complete)  # before anything is written
+        self._prepared = None
+        await self._prepare(known)
         await known.weigh()
+
+    async def _prepare(self, known: Known) -> None:
+        """Make room for what is wanted, which may be something else by then."""
+        while self._prepared != known.selection.skipped:
+            self._prepared = known.selection.skipped
+            if self._rules.download:
+                self._state = State.ALLOCATING if self._rules.allocation == "full" else State.CHECKING
+                self._tell_files(await known.content.want(known.selection))
+            await known.content.save(self._tally(), running=not known.progress.complete)  # before anything is written
 
     def _on_checked(self, pieces: int) -> None:
         self._state = State.CHECKING
@@ -423,10 +448,45 @@ class Engine:
     async def _stilled(self) -> AsyncIterator[Known]:
         """Nobody else reads or writes while the block lasts. RuntimeError or StoppedError if that cannot be."""
         known = self.know()
-        async with self.sessions.still():
-            if self._scope.cancel_called:
-                raise StoppedError(f"{self.name}: does not run")
-            yield known
+        try:
+            async with self.sessions.still():
+                if not self._scope.cancel_called:
+                    with trio.CancelScope() as self._still:
+                        yield known
+                if self._scope.cancel_called:
+                    raise StoppedError(f"{self.name}: does not run")
+        finally:
+            self.reading.wake()  # if it is paused, no session will
+
+    # -- reading -----------------------------------------------------------------------------------------------------
+
+    def read(self, file: int) -> FileReader:
+        """A reader of a file, by its number in the torrent's layout."""
+        known = self.know()
+        read = known.metainfo.files[file]
+        extent = Extent(file, "/".join(read.path), read.offset, read.length, known.metainfo.geometry.piece_length)
+        return FileReader(extent, self.reading, lambda: known.progress.file_done[file] < read.length)
+
+    async def _heed(self, known: Known, session: Session) -> None:
+        """Have what readers need fetched, whenever that changes."""
+        while True:
+            changed, files = self.reading.changed, self.reading.files
+            if not files <= known.content.lent:
+                async with self._wanting:
+                    await known.content.lend(files)
+                    await known.content.save(self._tally(), running=not known.progress.complete)
+            if files:
+                known.web_seeds.want()
+            await session.heed(self.reading.awaited)
+            await changed.wait()
+
+    def _look(self) -> Content | None:
+        """What may be read now. Raises what keeps anything from being read ever."""
+        if self._scope.cancel_called or self._state is State.STOPPED:
+            raise self.error or StoppedError(f"{self.name}: was stopped")
+        runs = self._session is not None and self._session.downloads and self.sessions.error is None
+        rests = self._session is None and self.sessions.at_rest
+        return self.known.content if self.known is not None and (runs or rests) else None
 
     def select(self, *what: str | int) -> None:
         """Download these files and no others. ValueError as for `Selection.find`, and then nothing has changed."""
@@ -510,6 +570,7 @@ class Engine:
 
     def _on_verified(self, piece: int) -> None:
         self.know().content.wrote(piece)
+        self.reading.wake()
 
     def _publish(self, event: Event) -> None:
         match event:

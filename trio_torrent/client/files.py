@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import attrs
 
+from .reader import FileReader
 from .selection import Priority
 
 
@@ -16,6 +19,14 @@ class TorrentFile:
     length: int  # bytes
     done: int  # bytes that are verified
     priority: Priority
+    _opener: Callable[[], FileReader] = attrs.field(eq=False, repr=False, alias="opener")
+
+    def open(self) -> FileReader:
+        """A reader at the start of the file, which may be there or not: `async with file.open() as reader: ...`.
+
+        What it needs is fetched first. That the file is not wanted makes no difference to it, nor it to that.
+        """
+        return self._opener()
 
     @property
     def wanted(self) -> bool:

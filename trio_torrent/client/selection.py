@@ -70,8 +70,9 @@ class Selection:
             self.priorities[number] = Priority.NORMAL if number in wanted else Priority.SKIP
 
     def prioritize(self, *what: str | int, priority: Priority) -> None:
-        """Want these so much. ValueError as for `find`."""
-        for number in self.find(*what):
+        """Want these so much. ValueError as for `find`, and for what is no priority; then nothing has changed."""
+        found, priority = self.find(*what), Priority(priority)
+        for number in found:
             self.priorities[number] = priority
 
     def find(self, *what: str | int) -> frozenset[int]:

@@ -22,6 +22,7 @@ from trio_torrent.net.places import Share
 from trio_torrent.net.throttle import Throttle
 from trio_torrent.swarm.events import (
     AddressesFound,
+    Awaited,
     DialFailed,
     Event,
     InOrder,
@@ -227,6 +228,10 @@ class Session:
     async def want(self, selection: Selection) -> None:
         """The user wants other files."""
         await self._inbox.send(Wanted(tuple(enumerate(selection.pieces()))))
+
+    async def heed(self, awaited: Awaited) -> None:
+        """Somebody reads, or does no more."""
+        await self._inbox.send(awaited)
 
     async def release(self, released: Released) -> None:
         """Pieces can be compared from now on."""

@@ -24,6 +24,7 @@ class Sessions:
 
     def __init__(self) -> None:
         self.error: StorageError | None = None  # why it waits
+        self.era: int = 0  # another number, whenever files may have changed in between
         self._scope = trio.CancelScope()
         self._idle = True  # between two sessions
         self._broken = False
@@ -47,6 +48,11 @@ class Sessions:
             return None
         return State.PAUSED if self._paused else State.WAITING if self.error is not None else None
 
+    @property
+    def at_rest(self) -> bool:
+        """It is paused, and nobody needs its data to himself."""
+        return self._paused and not self._holders and self.error is None
+
     async def wait(self) -> None:
         """Return when a session may begin."""
         self._idle = True
@@ -61,6 +67,7 @@ class Sessions:
     @contextmanager
     def session(self) -> Iterator[None]:
         """The block is cancelled when it must end."""
+        self.era += 1
         self._stopped, self._broken = trio.Event(), False
         try:
             with trio.CancelScope() as self._scope:
@@ -103,6 +110,7 @@ class Sessions:
     async def still(self) -> AsyncIterator[None]:
         """No session for the length of the block; one such block at a time, and none between two that wait."""
         self._holders += 1
+        self.era += 1
         self._scope.cancel()
         try:
             async with self._turn:

@@ -80,9 +80,10 @@ class Torrent:
         if (known := self._engine.known) is None:
             return ()
         files, done, priorities = known.metainfo.files, known.progress.file_done, known.selection.priorities
+        read = self._engine.read
         return tuple(
             [
-                TorrentFile(count, "/".join(files[n].path), files[n].length, done[n], priorities[n])
+                TorrentFile(count, "/".join(files[n].path), files[n].length, done[n], priorities[n], partial(read, n))
                 for count, n in enumerate(known.selection.numbers, 1)
             ]
         )
@@ -155,15 +156,17 @@ class Torrent:
     def select(self, *what: str | int) -> None:
         """Download these files and no others: numbers from 1, texts like `1,3-5`, patterns of paths.
 
-        What is there of the others stays. ValueError for what means no file, and then nothing has changed; of a
-        torrent that is not known yet, that is found out later, and makes it fail.
+        What is there of the others stays; without any, nothing is downloaded but what is read. ValueError for what
+        means no file, and then nothing has changed; of a torrent that is not known yet, that is found out later, and
+        makes it fail.
         """
         self._engine.select(*what)
 
     def prioritize(self, *what: str | int, priority: Priority) -> None:
         """Want these files so much, named as for `select`.
 
-        RuntimeError if they are not known yet, ValueError for what means no file.
+        RuntimeError if they are not known yet; ValueError for what means no file or is no priority, and then nothing
+        has changed.
         """
         known = self._engine.know()
         known.selection.prioritize(*what, priority=priority)
@@ -180,8 +183,8 @@ class Torrent:
     async def verify(self) -> None:
         """Compare all data with the torrent again; nothing is fetched or served meanwhile. Then it goes on as it must.
 
-        Cancelled, it stays as it was. Raises StoppedError if it does not run, StorageError if the disk fails,
-        RuntimeError as long as it is not known what there is; `move` and `rename` likewise.
+        Cancelled, it stays as it was. Raises StoppedError if it does not run or is stopped meanwhile, StorageError if
+        the disk fails, RuntimeError as long as it is not known what there is; `move` and `rename` likewise.
         """
         await self._engine.verify()
 
@@ -195,9 +198,12 @@ class Torrent:
     async def rename(self, number: int, path: str) -> None:
         """Give a file another path, from the save path, with slashes; made safe like those of torrents.
 
-        ValueError if there is no such file, StorageError as for `move`, StoppedError and RuntimeError as for `verify`.
+        ValueError if there is no such file, or the path is empty; StorageError as for `move`, StoppedError and
+        RuntimeError as for `verify`.
         """
         (file,) = self._engine.know().selection.find(number)
+        if not path:
+            raise ValueError("a file's path cannot be empty")
         safe = SafeNames().path([part.encode() for part in path.split("/")])
         await self._engine.change(lambda files: lambda may_go_on: rename(files, file, safe))
 
@@ -208,7 +214,11 @@ class Torrent:
         await self._engine.stop()
 
     async def remove(self, *, delete_files: bool = False) -> None:
-        """Stop it, and forget it; with `delete_files`, its files, too. StorageError if they cannot be removed."""
+        """Stop it, and forget it; with `delete_files`, its files, too. StorageError if they cannot be removed.
+
+        Whoever waits for it gets StoppedError, also in `verify` and `move`. To do it once more does no harm;
+        RuntimeError once its client is closed.
+        """
         known = self._engine.known
         if known is not None:
             known.content.keeps = False

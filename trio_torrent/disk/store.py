@@ -31,7 +31,7 @@ class Verdict:
 
 
 class Store:
-    """Buffers, files and threads for one torrent. For trio's thread, but for `read_blocks`."""
+    """Buffers, files and threads for one torrent. For trio's thread, but for `read_blocks` and `read`."""
 
     def __init__(self, metainfo: Metainfo, files: Files, workers: Workers) -> None:
         self.files = files
@@ -119,6 +119,13 @@ class Store:
         for start, length in self._runs(requests):
             self.files.assure(start, length)  # afterwards: so nothing leaves that was overwritten before it was read
         return message
+
+    def read(self, start: int, length: int) -> bytes:
+        """So many bytes from `start` of the address space. For any thread; raises as `read_blocks`."""
+        data = bytearray(length)
+        self.files.read(start, memoryview(data))
+        self.files.assure(start, length)
+        return bytes(data)
 
     def _runs(self, requests: Sequence[Request]) -> list[tuple[int, int]]:
         """Where in the address space they are, those that follow one another together; and how long that is."""

@@ -30,10 +30,16 @@ class Workers:
         self._token = trio.lowlevel.current_trio_token()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._running = 0
+        self._stopped = False
         self.count = count
 
     def submit(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
-        """Do `job` in a thread, then `done` with its outcome in trio's thread. `done` must not raise."""
+        """Do `job` in a thread, then `done` with its outcome in trio's thread. `done` must not raise.
+
+        RuntimeError after `stop`: nobody would do it, and who waits for it would wait for ever.
+        """
+        if self._stopped:
+            raise RuntimeError("the client is closed")
         self._jobs.put(partial(self._do, job, done))
         if self._running < self.count:
             self._running += 1
@@ -73,6 +79,7 @@ class Workers:
 
     def stop(self) -> None:
         """No more jobs: the threads end when those that wait are done."""
+        self._stopped = True
         for _ in range(self._running):
             self._jobs.put(None)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from math import ceil
+from math import ceil, inf
 from random import Random
 
 from trio_torrent.bitfield import Bitfield
@@ -23,6 +23,7 @@ from .peers import Peer
 from .picker import PIECE_BUDGET, Picker
 from .pipeline import LEAST_WINDOW, MOST_WINDOW, URGENT_DIVISOR, seconds_for, window
 from .rates import Bucket
+from .urgent import Giver, giver
 
 # In the endgame a peer helps out others when it has fewer requests of its own outstanding.
 ENDGAME_WINDOW = 8
@@ -38,6 +39,13 @@ FAIR_SHARE = 2
 # Peers that are looked at again for one event, when there is something to ask for. One piece gives work to few; the
 # others have their turn with the next event, or at the next tick.
 HUNGRY_AT_ONCE = 16
+
+# What is asked of a peer and should have come within this time is on its way already: it lies in the buffers of both
+# sides and of what is between them.
+ON_ITS_WAY_SECONDS = 0.05
+
+# Who owes blocks and has sent none since the tick before the last may be slower than it was.
+SILENT_SECONDS = 1.5
 
 # At the end, and when too many pieces are in flight, nearly everyone is hungry and there is hardly anything to ask for;
 # those who have just brought something help out on their own account.
@@ -66,6 +74,7 @@ class Asking:
         self._givers = (
             0  # peers that have something for us and do not choke us; they share the memory for pieces in flight
         )
+        self._paces = 0.0  # bytes a second, of all givers when they were last looked at
         self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
 
     @property
@@ -93,11 +102,12 @@ class Asking:
         if room <= 0:
             return
         allowed = min(room, self._allowance(now)) if self._limits else room
-        if allowed and self._picker.has_urgent and self._picker.late(now):
+        if allowed and self._picker.urgent and self._picker.late(now):
             before = len(peer.asked)
             self._help_out(peer, pieces, allowed, before + ENDGAME_WINDOW, now)
             room, allowed = room - len(peer.asked) + before, allowed - len(peer.asked) + before
-        requests = self._picker.pick(peer.id, pieces, allowed, now, hints=self._hints(peer)) if allowed else []
+        hints, gives = self._hints(peer), self._giver(peer, now)
+        requests = self._picker.pick(peer.id, pieces, allowed, now, hints=hints, giver=gives) if allowed else []
         if requests:
             self._ask(peer, requests, now, lend=True)
         if len(requests) < room:
@@ -150,13 +160,33 @@ class Asking:
             self._count_asked(sum([request.length for request in requests]), now)
         self._do(Ask(peer.id, tuple(requests), lend))
 
+    def weigh(self, now: float) -> None:
+        """Look how fast givers are, for the sake of those who read."""
+        paces = [self._current_pace(peer, now) for peer in self._peers.values() if self._gives(peer)]
+        self._paces = sum(paces)
+        self._picker.has_laggards = any(self._part(pace, 0).lags for pace in paces)
+
+    def _gives(self, peer: Peer) -> bool:
+        return peer.we_are_interested and not peer.chokes_us
+
+    def _current_pace(self, peer: Peer, now: float) -> float:
+        """Who has not sent a block for a while is no faster than that, whatever it was before."""
+        pace = peer.pace(now)
+        return pace if peer.waited < SILENT_SECONDS else min(pace or inf, BLOCK_SIZE / peer.waited)
+
+    def _part(self, pace: float, owes: int) -> Giver:
+        return giver(pace, owes, all_paces=self._paces, givers=self._givers)
+
+    def _giver(self, peer: Peer, now: float) -> Giver:
+        return self._part(self._current_pace(peer, now), len(peer.asked)) if self._picker.urgent else Giver()
+
     def _window(self, peer: Peer) -> int:
         if peer.snubbed:
             return 1
         left = self._picker.lacking.count * self._piece_blocks
         fair = max(LEAST_WINDOW, min(BUDGET_BLOCKS, FAIR_SHARE * left) // max(1, self._givers))
         wide = min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
-        return min(wide, max(LEAST_WINDOW, wide // URGENT_DIVISOR)) if self._picker.has_urgent else wide
+        return min(wide, max(LEAST_WINDOW, wide // URGENT_DIVISOR)) if self._picker.is_read else wide
 
     def _allowance(self, now: float) -> int:
         """Blocks that may be asked for now; what is over the limit by the last one is waited for."""
@@ -199,6 +229,27 @@ class Asking:
         self.take_back(peer, keys, tell=tell)
         self.forget(peer, keys, now)
         self.hungry[peer.id] = peer
+
+    def make_way(self, peer: Peer, now: float) -> None:
+        """Take back what nobody waits to read, so that what somebody does need not stand behind it. What would be here
+        soon is on its way, and was for nothing if it is cancelled.
+        """
+        kept = int(peer.pace(now) * ON_ITS_WAY_SECONDS / BLOCK_SIZE)
+        others = [
+            key
+            for key in islice(peer.asked, kept, None)
+            if key[0] not in self._picker.urgent and not self._picker.exclusive(key[0])
+        ]
+        self.withdraw(peer, others, now)
+
+    def claim(self, peer: Peer, key: tuple[int, int], now: float) -> bool:
+        """The peer brings what was taken back from it, and is asked for it once more if nobody else is."""
+        if key in peer.asked or not self._picker.claim(peer.id, *key):
+            return False
+        peer.asked[key] = peer.asks
+        if self._limits:
+            self._count_asked(self.length(*key), now)
+        return True
 
     def take_back(self, peer: Peer, keys: list[tuple[int, int]], *, tell: bool = True) -> None:
         """Take back the places, and cancel the requests if the peer is told. `forget` comes next."""

@@ -178,6 +178,12 @@ class Candidates:
             self._unknown[address] -= 1
             self._unknown += Counter()  # without those that are none
 
+    def recall(self) -> None:
+        """We want something again: those we parted with because we did not may be called at once."""
+        for known in self._pool.waiting():
+            known.not_before = 0.0
+        self._order_until = 0.0
+
     def retell(self, address: Address) -> None:
         """A connection that had joined will join once more, under another roof."""
         if (known := self._pool.get(address)) is not None:

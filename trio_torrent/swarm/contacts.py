@@ -145,6 +145,11 @@ class Contacts:
             self._candidates.left(peer.listens, now, for_good=for_good)
         self.dial(now)
 
+    def recall(self, now: float) -> None:
+        """We want something again."""
+        self._candidates.recall()
+        self.dial(now)
+
     def surplus(self, now: float) -> PeerId | None:
         """The peer that matters least."""
         return least(self._guest(peer, now) for peer in self._guests)

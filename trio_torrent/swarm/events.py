@@ -129,9 +129,13 @@ class Wanted:
 
 @attrs.frozen
 class Awaited:
-    """Somebody reads: each of these pieces is needed at its time, on the scheduler's clock; none of those before."""
+    """Somebody reads: each of these pieces is needed at its time, on the scheduler's clock; none of those before.
+
+    They are fetched although they are not wanted. `reading` as long as more may follow.
+    """
 
     deadlines: tuple[tuple[int, float], ...]
+    reading: bool = True
 
 
 @attrs.frozen

@@ -142,7 +142,7 @@ class Fetching:
         """Want these pieces so much; what is in flight of those no longer wanted is given up."""
         for piece, priority in priorities:
             self.picker.prioritize(piece, priority)
-            if priority == SKIP and self.picker.is_in_flight(piece):
+            if priority == SKIP and piece not in self.picker.lacking and self.picker.is_in_flight(piece):
                 self._give_up(piece, now)
         for peer in self._peers.values():
             self._look(peer)
@@ -156,12 +156,27 @@ class Fetching:
             self.picker.give_up(piece)
             self._do(Discard(piece))
 
-    def urgent(self, deadlines: Iterable[tuple[int, float]], now: float) -> None:
+    def urgent(self, deadlines: Iterable[tuple[int, float]], now: float, *, reading: bool) -> None:
         """Somebody waits to read these pieces, by these times; in place of those before."""
-        self.picker.set_urgent(deadlines)
+        if self.picker.set_urgent(deadlines, reading=reading):
+            for peer in self._peers.values():
+                self._look(peer)
+        if reading:
+            self.asking.weigh(now)
+            self._make_way(now)
         for peer in self._peers.values():
             self.asking.hungry[peer.id] = peer
         self.asking.fill_hungry(now, most=len(self.asking.hungry))
+
+    def _make_way(self, now: float) -> None:
+        """Somebody is waiting, or has begun to read elsewhere: what nobody waits for must not keep him."""
+        due = [piece for piece in self.picker.urgent.due(now) if piece not in self.picker.verifying]
+        if due:
+            for peer in self._peers.values():
+                if any(piece in peer.pieces for piece in due):
+                    self.asking.make_way(peer, now)
+            for piece in self.picker.in_the_way():
+                self._give_up(piece, now)
 
     # -- what comes --------------------------------------------------------------------------------------------------
 
@@ -169,7 +184,7 @@ class Fetching:
         """A block has come with data of its own. As `landed`."""
         piece, offset, data = message.piece, message.offset, message.data
         key, size = (piece, offset), len(data)
-        if peer.asked.get(key, asks + 1) > asks:
+        if peer.asked.get(key, asks + 1) > asks and not self._is_welcome(peer, key, size, now):
             self._useless(peer, key, size)
             return 0
         if size != self.asking.length(piece, offset):
@@ -211,6 +226,11 @@ class Fetching:
             self._do(Keep(piece, offset, data))
         if whole:
             self._do(Verify(piece, digests=self.picker.is_suspect(piece)))
+
+    def _is_welcome(self, peer: Peer, key: tuple[int, int], size: int, now: float) -> bool:
+        """The block was cancelled too late, and is still missing."""
+        cancelled = key in peer.cancelled and size == self.asking.length(*key)
+        return cancelled and self.asking.claim(peer, key, now) and self._answered(peer, key)
 
     def _useless(self, peer: Peer, key: tuple[int, int], size: int) -> None:
         """A block that is not waited for. If it was once, the peer is slow, not silent, and not to blame."""
@@ -357,6 +377,8 @@ class Fetching:
                 self.asking.withdraw(peer, list(peer.asked), now)
         for alone, giver in self.picker.alone():
             self._hurry(alone, self._peers[giver], now)
+        if self.picker.is_read:
+            self.asking.weigh(now)
         self.asking.fill_hungry(now, most=len(self.asking.hungry))
 
     def _patience(self, peer: Peer, now: float) -> float:

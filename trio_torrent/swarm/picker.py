@@ -2,7 +2,8 @@
 
 Things to consider when choosing; look at them again when changing anything here:
 
-1. What somebody is waiting to read comes first, by its deadline; whoever can give it helps when it is late.
+1. What somebody is waiting to read comes first, by its deadline, from all who can give it (`urgent`); and what is late
+   is asked of several. It is fetched although nobody else wants it, as long as it is waited for.
 2. The rarest piece of the highest priority: it is the first to be lost when its owners leave, and the best to have for
    trade. Or, where the order matters to the user (`sequential`), the first.
 3. Of pieces equally rare, finish what is begun: a piece counts, is written and can be served only when its last block
@@ -35,6 +36,7 @@ from .availability import SKIP, WORST_RANK, Availability
 from .copies import Copies, Helper
 from .events import PeerId
 from .partial import Partial
+from .urgent import Giver, Urgent
 
 # Bytes in flight and being verified, at most: what a torrent may hold in memory (but always two pieces). From 50 peers
 # the whole process then has 108 MiB with pieces of 256 KiB, and 94 MiB with pieces of 16 MiB.
@@ -50,11 +52,12 @@ COMMON_FIRST = 4
 # Pieces that a reader waits for may be begun although this many are in flight more than the budget has room for.
 URGENT_PIECES = 2
 
-# Blocks of a piece that a reader waits for are asked of a second peer when they are so late; and so are those of any
-# piece that is so old, when pieces in flight leave no room for another.
-URGENT_SECONDS = 1.0
+# Blocks of a piece that is so old are asked of a second peer, when pieces in flight leave no room for another.
 HELD_UP_SECONDS = 2.0
-MOST_LATE = 4  # pieces that hold up others and are looked at in one turn, the oldest ones
+MOST_LATE = 4  # pieces that are looked at for this in one turn, the oldest or most urgent ones
+
+# Where there are laggards, others help with what a reader needs so soon after it would be late.
+LEAD_SECONDS = 2.0
 
 
 class Picker:
@@ -63,7 +66,7 @@ class Picker:
     def __init__(self, geometry: Geometry, have: Bitfield, random: Random) -> None:
         self._geometry = geometry
         self.have = have
-        self.lacking: Bitfield = Bitfield.full(geometry.pieces) - have  # what is wanted and not had
+        self.lacking: Bitfield = Bitfield.full(geometry.pieces) - have  # what is wanted, or waited for, and not had
         self.availability: Availability = Availability(geometry.pieces, self.lacking, random)
         self.sequential = False
         self._partials: dict[int, Partial] = {}
@@ -73,7 +76,10 @@ class Picker:
         self._unwritten = 0  # bytes
         self._suspect: set[int] = set()  # pieces that came out wrong
         self._held: set[int] = set()  # pieces that cannot be verified yet
-        self._urgent: dict[int, float] = {}  # pieces that are waited for, and since or until when; the first one first
+        self._urgent = Urgent()  # what is waited for, and not had
+        self._guests: set[int] = set()  # pieces lacking for a reader alone; those that were begun are finished
+        self.has_laggards = False  # among those who give; the caller's to say
+        self.is_read: bool = False  # somebody reads, and may wait for something at any moment
         self._copies = Copies(self._partials)
 
     def __repr__(self) -> str:
@@ -85,7 +91,14 @@ class Picker:
     # -- asking ------------------------------------------------------------------------------------------------------
 
     def pick(
-        self, peer: PeerId, pieces: Bitfield, room: int, now: float, *, hints: Iterable[int] = ()
+        self,
+        peer: PeerId,
+        pieces: Bitfield,
+        room: int,
+        now: float,
+        *,
+        hints: Iterable[int] = (),
+        giver: Giver = Giver(),  # noqa: B008 - it is frozen
     ) -> list[Request]:
         """Up to `room` missing blocks that a peer with these pieces can give; they count as asked of it.
 
@@ -93,7 +106,7 @@ class Picker:
         """
         picked: list[Request] = []
         if self._urgent:
-            self._pick_urgent(peer, pieces, room, now, picked)
+            self._pick_urgent(peer, pieces, room, now, picked, giver)
         while len(picked) < room:
             fresh = self._next(pieces, hints) if self._may_begin() else None
             for partial in self._useful(peer, pieces, room - len(picked), fresh):
@@ -103,17 +116,20 @@ class Picker:
             self._take(peer, self._begin(fresh, peer, now), room, picked)
         return picked
 
-    def _pick_urgent(self, peer: PeerId, pieces: Bitfield, room: int, now: float, picked: list[Request]) -> None:
+    def _pick_urgent(
+        self, peer: PeerId, pieces: Bitfield, room: int, now: float, picked: list[Request], giver: Giver
+    ) -> None:
         for piece in self._urgent:
             if len(picked) >= room:
                 return
-            if piece not in pieces:
+            if piece not in pieces or not self.is_missing(piece):
                 continue
+            most = self._urgent.most(piece, self._geometry.block_count(piece), giver, now)
             partial = self._open.get(piece)
-            if partial is None and self.availability.waits(piece) and self._may_begin(URGENT_PIECES):
+            if partial is None and most and self._may_begin(URGENT_PIECES):
                 partial = self._begin(piece, peer, now)
             if partial is not None and partial.only in (None, peer):
-                self._take(peer, partial, room, picked)
+                self._take(peer, partial, min(room, len(picked) + (most if partial.only is None else room)), picked)
 
     def _useful(self, peer: PeerId, pieces: Bitfield, room: int, fresh: int | None) -> list[Partial]:
         """Pieces that are begun and no worse than the one that could be, with so many blocks that the peer can give."""
@@ -123,6 +139,8 @@ class Picker:
         for partial in self._open.values():
             if room <= 0:
                 break
+            if fresh is not None and partial.piece in self._urgent:
+                continue  # the peer has had its share
             if partial.piece in pieces and partial.only in (None, peer) and rank(partial.piece) <= worst:
                 useful.append(partial)
                 room -= len(partial.missing)
@@ -148,6 +166,9 @@ class Picker:
     def _may_begin(self, beyond: int = 0) -> bool:
         if self._unwritten >= UNWRITTEN_BUDGET and len(self._verifying) >= 2:
             return False
+        return self._has_room(beyond)
+
+    def _has_room(self, beyond: int = 0) -> bool:
         piece = self._geometry.piece_length
         return self._in_flight + self._unwritten + piece <= max(PIECE_BUDGET, 2 * piece) + beyond * piece
 
@@ -168,8 +189,8 @@ class Picker:
     def pick_again(self, helper: Helper, room: int, now: float) -> list[Request]:
         """Up to `room` blocks that others were asked for already, and that this peer would bring sooner.
 
-        None as long as there is something else to ask for, but for what a reader has waited for too long, or what
-        holds up too much.
+        None as long as there is something else to ask for, but for what is late for a reader, or what holds up too
+        much.
         """
         if self.is_endgame:
             return self._copies.pick(helper, room)
@@ -181,8 +202,8 @@ class Picker:
         return self._copies.pick_from(late, helper, room) if late else []
 
     def late(self, now: float) -> list[int]:
-        """The pieces that a reader has waited for too long."""
-        return [piece for piece, when in self._urgent.items() if now - when > URGENT_SECONDS]
+        """The first pieces that are late for a reader, or will be if laggards are to bring them."""
+        return self._urgent.late(now + LEAD_SECONDS if self.has_laggards else now)[:MOST_LATE]
 
     @property
     def is_endgame(self) -> bool:
@@ -217,6 +238,19 @@ class Picker:
         self._in_flight -= partial.size
         self._unwritten += partial.size
         return others, True
+
+    def claim(self, peer: PeerId, piece: int, offset: int) -> bool:
+        """A peer brings a block that it is not asked for any more: it counts as asked again, if nobody else is and it
+        may come from anybody.
+        """
+        partial = self._open.get(piece)
+        if partial is None or partial.only is not None or offset not in partial.missing:
+            return False
+        partial.missing.remove(offset)
+        partial.asked[offset] = peer
+        if not partial.missing:
+            del self._open[piece]
+        return True
 
     def release(self, peer: PeerId, piece: int, offset: int) -> bool:
         """A peer will not send what it was asked for; whether the piece is given up with it.
@@ -259,13 +293,18 @@ class Picker:
         if piece in self.lacking and piece not in self._held:
             self.availability.put(piece)
 
+    def _drop(self, piece: int) -> None:
+        """Nobody wants it any more, or it is had."""
+        self.lacking.discard(piece)
+        self._guests.discard(piece)
+        self._urgent.discard(piece)
+
     def verified(self, piece: int) -> Partial:
         """The piece is had."""
         partial = self._verifying.pop(piece)
         self._unwritten -= partial.size
         self._suspect.discard(piece)
-        self._urgent.pop(piece, None)
-        self.lacking.discard(piece)
+        self._drop(piece)
         self.have.add(piece)
         return partial
 
@@ -280,15 +319,19 @@ class Picker:
     # -- what is wanted ----------------------------------------------------------------------------------------------
 
     def prioritize(self, piece: int, priority: int) -> None:
-        """How much a piece is wanted. One in flight stays there; the caller gives it up if it is not wanted."""
-        if self.availability.waits(piece) and priority == SKIP:
+        """How much a piece is wanted. One in flight stays there; the caller gives it up if it is not `lacking`."""
+        skipped = priority == SKIP and piece not in self._urgent
+        if skipped and self.availability.waits(piece):
             self.availability.take(piece)
         self.availability.prioritize(piece, priority)
-        if priority == SKIP:
-            self.lacking.discard(piece)
-            self._urgent.pop(piece, None)
-        elif piece not in self.have and self.lacking.add(piece) and self._is_idle(piece):
-            self._put(piece)
+        if skipped:
+            self._drop(piece)
+        elif priority == SKIP:
+            self._guests.add(piece)
+        else:
+            self._guests.discard(piece)
+            if piece not in self.have and self.lacking.add(piece) and self._is_idle(piece):
+                self._put(piece)
 
     def _is_idle(self, piece: int) -> bool:
         return piece not in self._partials and piece not in self._verifying
@@ -311,28 +354,56 @@ class Picker:
     def found(self, piece: int) -> None:
         """A piece that was held is had: it had been in its files before."""
         self._held.discard(piece)
-        self._urgent.pop(piece, None)
-        self.lacking.discard(piece)
+        self._drop(piece)
         self.have.add(piece)
 
     def acquit(self, piece: int) -> None:
         """Whoever made the piece wrong is known: it may come from anybody."""
         self._suspect.discard(piece)
 
-    def set_urgent(self, deadlines: Iterable[tuple[int, float]]) -> None:
-        """The pieces that somebody waits to read, and when they are needed; in place of those before."""
-        self._urgent = dict(sorted(((p, when) for p, when in deadlines if p in self.lacking), key=lambda d: d[1]))
+    def set_urgent(self, deadlines: Iterable[tuple[int, float]], *, reading: bool) -> bool:
+        """The pieces that somebody waits to read, and when they are needed; in place of those before.
+
+        `reading` as long as there may be more. Whether what is lacking has changed.
+        """
+        self.is_read = reading
+        self._urgent = Urgent([deadline for deadline in deadlines if deadline[0] not in self.have])
+        gone = [guest for guest in self._guests if guest not in self._urgent and self._is_idle(guest)]
+        for piece in gone:
+            if self.availability.waits(piece):
+                self.availability.take(piece)
+            self._drop(piece)
+        new = [piece for piece in self._urgent if self.lacking.add(piece)]
+        self._guests.update(new)
+        for piece in new:
+            self._put(piece)
+        return bool(gone or new)
 
     # -- questions ---------------------------------------------------------------------------------------------------
 
     @property
-    def has_urgent(self) -> bool:
-        """Somebody waits to read something."""
-        return bool(self._urgent)
+    def urgent(self) -> Urgent:
+        """What somebody waits to read, and is not had."""
+        return self._urgent
+
+    @property
+    def is_done(self) -> bool:
+        """All that is wanted is had; what readers alone wait for does not count."""
+        return self.lacking.count == len(self._guests)
 
     def is_missing(self, piece: int) -> bool:
         """Some block of the piece is wanted and was not asked of anybody."""
         return piece in self._open or self.availability.waits(piece)
+
+    def in_the_way(self) -> list[int]:
+        """The pieces in flight to give up where there is no memory for what a reader waits for: those of which nothing
+        was asked or has come, or else the one of which the least has.
+        """
+        others = [partial for partial in self._partials.values() if partial.piece not in self._urgent]
+        if not others or self._has_room(URGENT_PIECES):
+            return []
+        bare = [partial.piece for partial in others if not (partial.asked or partial.givers)]
+        return bare or [min(others, key=lambda partial: len(partial.givers)).piece]
 
     def is_in_flight(self, piece: int) -> bool:
         """Blocks of the piece are asked for, or have come."""

@@ -449,19 +449,27 @@ class Scheduler:
             case Wanted(priorities):
                 self._fetching.prioritize(priorities, now)
                 self._finish(now)
-            case Awaited(deadlines):
-                self._fetching.urgent(deadlines, now)
+            case Awaited(deadlines, reading):
+                self._fetching.urgent(deadlines, now, reading=reading)
+                self._finish(now)
             case InOrder(on):
                 self._fetching.picker.sequential = on
 
     def _finish(self, now: float) -> None:
-        """Say so when nothing is lacking any more, or something is again; to peers, too (BEP 21)."""
-        done = not self._fetching.picker.lacking.count
-        if done == self._finished:
-            return
-        self._finished = self._serving.wants_nothing = done
-        if done:
+        """Say so when nothing is lacking any more, or something is again; to peers, too (BEP 21). Those who read what
+        is not wanted are lacking something for as long as they read, as far as peers are concerned.
+        """
+        picker = self._fetching.picker
+        finished, before = picker.is_done, self._finished
+        self._finished = finished
+        if finished and not before:
             self._do(Finish())
+        wants_nothing = finished and not picker.is_read
+        if wants_nothing == self._serving.wants_nothing:
+            return
+        self._serving.wants_nothing = wants_nothing
+        if not wants_nothing:
+            self._contacts.recall(now)
         for peer in list(self._peers.values()):
             self._judge(peer, now)
             if peer.extended and peer.id in self._peers:
