@@ -1,22 +1,26 @@
 """Making a torrent and checking data, beside nothing but hashlib on the same cores; process start and exit included.
 
-The payload is in the page cache, so that what is measured is not the disk. libtorrent is there to compare with: its
-bindings hash for a new torrent in one thread.
+The payload is in the page cache, so that what is measured is not the disk. libtorrent's bindings hash for a new torrent
+in one thread.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-import statistics
-import subprocess
 import sys
 import threading
-import time
+from pathlib import Path
 
-from .transfer import NODE, OURS, PIECE_LENGTH, Cost, Place, place
+from .clients import BASE, NODE, OUR_NAME, OURS
+from .measure import Cost, median, spent
+from .place import Place, place
+from .rows import Row, below
 
-BASE = "hashlib alone"
+BARE = "hashlib alone"
+PIECE_LENGTH = 1 << 20
+MOST = 1.25  # of hashlib's time
+TIMES = 4  # the size of what others download: hashing it is a matter of less than a second
 
 
 def bare(path: str) -> None:
@@ -41,47 +45,40 @@ def bare(path: str) -> None:
         thread.join()
 
 
-def run(size: int, rounds: int) -> None:
-    """Print a table. The first turn of each is not counted, as it meets cold memory."""
-    with place(size) as where:
-        results: dict[str, list[Cost]] = {name: [] for name in contenders(where)}
+def run(size: int, rounds: int) -> list[Row]:
+    """The first turn of each is not counted, as it meets cold memory."""
+    size *= TIMES
+    with place(size, PIECE_LENGTH) as where:
+        costs: dict[tuple[str, str], list[Cost]] = {key: [] for key in contenders(where)}
         for turn in range(rounds + 1):
-            for name, command in contenders(where).items():
+            for key, command in contenders(where).items():
                 cost = spent(command)
                 if turn:
-                    results[name].append(cost)
-    print(f"\nhashing: {size >> 20} MiB in the page cache, pieces of {PIECE_LENGTH >> 10} KiB")
-    print("| what | MB/s | x hashlib's time | CPU s/GiB | x hashlib's | RSS MiB |\n|---|---|---|---|---|---|")
-    median = {name: Cost(*map(statistics.median, zip(*costs, strict=True))) for name, costs in results.items()}
-    base = median[BASE]
-    for name, cost in median.items():
-        figures = f"{size / cost.seconds / 1e6:.0f} | {cost.seconds / base.seconds:.2f}"
-        print(f"| {name} | {figures} | {cost.cpu / size * 2**30:.2f} | {cost.cpu / base.cpu:.2f} | {cost.rss:.0f} |")
+                    costs[key].append(cost)
+    medians = {key: median(each) for key, each in costs.items()}
+    base = medians["", BARE]
+    alone = f"x {BARE} ({size / base.seconds / 1e6:.0f} MB/s)"
+    rows = []
+    for what in ("recheck", "create, v1", "create, hybrid"):
+        ours = {name: cost for (kind, name), cost in medians.items() if kind == what}
+        times = {name: cost.seconds / base.seconds for name, cost in ours.items()}
+        goals = () if what == "create, hybrid" else (below(MOST),)
+        rows.append(Row(f"{what}, {size >> 20} MiB: {alone}", times, goals))
+    return rows
 
 
-def contenders(where: Place) -> dict[str, list[str]]:
-    """All but libtorrent use all cores."""
-    payload, made = str(where.payload), str(where.folder / "made.torrent")
-    create = [*OURS, "create", payload, "-o", made, "--force", "--quiet", "-l", str(PIECE_LENGTH)]
+def contenders(where: Place) -> dict[tuple[str, str], list[str | Path]]:
+    """By what they do, and who does it."""
+    made = where.folder / "made.torrent"
+    create = [*OURS, "create", where.payload, "-o", made, "--force", "--quiet", "-l", str(PIECE_LENGTH)]
     return {
-        BASE: [sys.executable, "-m", __name__, payload],
-        "create --v1": [*create, "--v1"],
-        "verify": [*OURS, "verify", str(where.torrent), "-d", str(where.payload.parent), "--quiet"],
-        "create --hybrid": [*create, "--hybrid"],
-        "libtorrent, v1": [*NODE, "make", payload, made, str(PIECE_LENGTH)],
+        ("", BARE): [sys.executable, "-m", __name__, where.payload],
+        ("recheck", OUR_NAME): [*OURS, "verify", where.torrent, "-d", where.payload.parent, "--quiet"],
+        ("recheck", BASE): [*NODE, "check", where.torrent, where.payload.parent],
+        ("create, v1", OUR_NAME): [*create, "--v1"],
+        ("create, v1", BASE): [*NODE, "make", where.payload, made, str(PIECE_LENGTH)],
+        ("create, hybrid", OUR_NAME): [*create, "--hybrid"],
     }
-
-
-def spent(command: list[str]) -> Cost:
-    """What a process cost that had to succeed."""
-    start = time.perf_counter()
-    process = subprocess.Popen(command)
-    _, status, used = os.wait4(process.pid, 0)
-    seconds = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
-        raise RuntimeError(f"{command} failed")
-    return Cost(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024)
 
 
 if __name__ == "__main__":

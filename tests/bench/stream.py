@@ -10,7 +10,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 from random import Random
@@ -20,15 +20,19 @@ import trio
 
 from trio_torrent import Address, FileReader, Metainfo, PieceDone, Settings, Torrent, TorrentEvent, open_client
 
-from .transfer import NODE, OURS, free_port, place, seeder
+from .clients import HOST, NODE, OURS, free_port
+from .measure import running
+from .place import place
+from .transfer import wait_for_port
 
 SEEDERS = 3
 RATE = 8_000_000  # bytes a second, of each
 PIECE_LENGTHS = (256 << 10, 1 << 20)
 SEEKS = 100
+SIZE = 200 << 20
 READ = 64 << 10
 
-Command = Callable[[Path, Path, int], list[str]]
+Command = Callable[[Path, Path, int], Sequence[str | Path]]
 
 
 @attrs.frozen
@@ -41,27 +45,27 @@ class Figures:
     seeks: list[float]  # to where nothing was, each to its first byte
 
 
-def run(size: int, rounds: int) -> None:
+def run(rounds: int) -> None:
     """Seeders of both kinds, and pieces of both lengths."""
-    print(f"\nstream: {size >> 20} MiB from {SEEDERS} seeders of {RATE / 1e6:.0f} MB/s each; seconds")
+    print(f"\nstream: {SIZE >> 20} MiB from {SEEDERS} seeders of {RATE / 1e6:.0f} MB/s each; seconds")
     print("| seeders | pieces, KiB | start to first byte | open to first byte | to last byte | x the least |", end="")
     print(" seek, median | 90 % | worst |\n|---|---|---|---|---|---|---|---|---|")
     for piece_length in PIECE_LENGTHS:
-        with place(size, piece_length) as where:
+        with place(SIZE, piece_length) as where:
             content = where.payload.read_bytes()
             for name, command in (("trio-torrent", _ours), ("libtorrent", _theirs)):
                 with _seeders(command, where.torrent, where.payload.parent) as peers:
                     results = [trio.run(_measure, where.torrent, content, peers) for _ in range(rounds)]
-                _report(f"{name} | {piece_length >> 10}", size, results)
+                _report(f"{name} | {piece_length >> 10}", SIZE, results)
 
 
-def _ours(torrent: Path, folder: Path, port: int) -> list[str]:
-    limits = ["--limit-up", str(RATE), "--interface", "127.0.0.1", "--no-dht", "--no-lsd", "--quiet"]
-    return [*OURS, "seed", str(torrent), "-d", str(folder), "--port", str(port), *limits]
+def _ours(torrent: Path, folder: Path, port: int) -> Sequence[str | Path]:
+    limits = ["--limit-up", str(RATE), "--interface", HOST, "--no-dht", "--no-lsd", "--quiet"]
+    return [*OURS, "seed", torrent, "-d", folder, "--port", str(port), *limits]
 
 
-def _theirs(torrent: Path, folder: Path, port: int) -> list[str]:
-    return [*NODE, "seed", str(torrent), str(folder), str(port), str(RATE)]
+def _theirs(torrent: Path, folder: Path, port: int) -> Sequence[str | Path]:
+    return [*NODE, "seed", torrent, folder, str(port), str(RATE)]
 
 
 @contextmanager
@@ -70,8 +74,8 @@ def _seeders(command: Command, torrent: Path, folder: Path) -> Iterator[list[Add
         peers = []
         for _ in range(SEEDERS):
             port = free_port()
-            stack.enter_context(seeder(command(torrent, folder, port), port))
-            peers.append(Address("127.0.0.1", port))
+            wait_for_port(stack.enter_context(running(command(torrent, folder, port))), port)
+            peers.append(Address(HOST, port))
         yield peers
 
 

@@ -5,10 +5,9 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +16,10 @@ import trio
 from trio_torrent import Metainfo, Settings, open_client
 from trio_torrent.bencode import decode, encode
 
-from .transfer import NODE, PORT, Place, contest, place, wait_for_port
+from .clients import NODE
+from .measure import running
+from .place import Place, place
+from .transfer import PORT, contest, wait_for_port
 
 CONFIGURATION = """
 daemon off;
@@ -33,13 +35,13 @@ def run(size: int, rounds: int) -> None:
     with place(size) as where, nginx(where):
         add_web_seed(where.torrent)
 
-        def ours(out: Path) -> list[str]:
+        def ours(out: Path) -> Sequence[str | Path]:
             return [sys.executable, "-m", __spec__.name, str(where.torrent), str(out)]
 
-        def libtorrents(out: Path) -> list[str]:
+        def libtorrents(out: Path) -> Sequence[str | Path]:
             return [*NODE, "leech", str(where.torrent), str(out), "127.0.0.1:1"]  # no peer, but a web seed
 
-        def curls(out: Path) -> list[str]:
+        def curls(out: Path) -> Sequence[str | Path]:
             return ["curl", "-s", "-o", str(out / where.payload.name), url(where)]
 
         contest("web seed", where, rounds, {"trio-torrent": ours, "libtorrent": libtorrents, "curl": curls})
@@ -60,13 +62,9 @@ def nginx(where: Place) -> Iterator[None]:
     with tempfile.TemporaryDirectory(prefix="trio-torrent-nginx-") as name:
         configuration = Path(name) / "nginx.conf"
         configuration.write_text(CONFIGURATION.format(folder=name, port=PORT, root=where.payload.parent))
-        process = subprocess.Popen(["nginx", "-p", name, "-e", f"{name}/errors", "-c", str(configuration)])
-        try:
-            wait_for_port(process)
+        with running(["nginx", "-p", name, "-e", f"{name}/errors", "-c", configuration]) as server:
+            wait_for_port(server)
             yield
-        finally:
-            process.terminate()
-            process.wait()
 
 
 async def download(torrent: str, folder: str) -> None:

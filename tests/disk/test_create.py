@@ -126,7 +126,7 @@ async def test_a_file_that_cannot_be_read(folder: Path, monkeypatch: pytest.Monk
     plain = os.open
 
     def refuse(path, *arguments):
-        if path == folder / "c":
+        if Path(path) == folder / "c":
             raise PermissionError(13, "Permission denied", path)
         return plain(path, *arguments)
 

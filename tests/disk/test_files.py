@@ -12,10 +12,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.faults import failing_disk
 from tests.payload import multi
 from trio_torrent.disk.files import Files
+from trio_torrent.disk.look import Look
 from trio_torrent.disk.opened import MOST_OPEN
-from trio_torrent.errors import StorageError
+from trio_torrent.errors import ChangedError, StorageError
 from trio_torrent.metainfo.files import File, FileLayout
 
 
@@ -197,8 +199,8 @@ def test_the_least_recently_used_is_closed(tmp_path: Path, monkeypatch: pytest.M
     write(files, MOST_OPEN, b"x")
     real, opened = os.open, []
 
-    def note(path: Path, flags: int, mode: int = 0o777) -> int:
-        opened.append(path.name)
+    def note(path: str, flags: int, mode: int = 0o777) -> int:
+        opened.append(Path(path).name)
         return real(path, flags, mode)
 
     monkeypatch.setattr("trio_torrent.disk.files.os.open", note)
@@ -283,3 +285,71 @@ def test_out_of_descriptors_with_none_of_its_own_it_says_so(tmp_path: Path, monk
     monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(StorageError, match="Too many open files"):
         files.write(0, memoryview(b"A" * 100))
+
+
+# -- sealed ----------------------------------------------------------------------------------------------------------
+
+
+def written_by_a_stranger(path: Path, data: bytes) -> None:
+    """A moment later than anything of ours."""
+    path.write_bytes(data)
+    later = path.stat().st_mtime_ns + 1_000_000_000
+    os.utime(path, ns=(later, later))
+
+
+def test_what_is_written_after_the_seal_is_noticed(tmp_path: Path):
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"good")
+    files.seal(0)
+    files.assure(0, 4)
+    written_by_a_stranger(files.path(0), b"evil")
+    with pytest.raises(ChangedError, match="somebody has written to it"):
+        files.assure(0, 4)
+    assert files.changed() == [0]
+
+
+def test_a_stranger_between_our_last_write_and_the_seal_is_noticed(tmp_path: Path):
+    """It is known how we left the file, and the seal does not look again."""
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"go")
+    write(files, 2, b"od")
+    written_by_a_stranger(files.path(0), b"evil")
+    files.seal(0)
+    with pytest.raises(ChangedError):
+        files.assure(0, 4)
+
+
+def test_a_seal_of_what_was_written_asks_no_disk(tmp_path: Path):
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"good")
+    with failing_disk(tmp_path) as disk:
+        files.drop()
+        files.seal(0)
+        assert disk.done == []
+
+
+def test_of_two_threads_the_later_look_counts(tmp_path: Path):
+    """They may tell of it in the other order."""
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"good")
+    before = files.path(0).stat().st_mtime_ns
+    os.utime(files.path(0), ns=(before - 10**9, before - 10**9))
+    files._leave(0, Look(4, before - 10**9))  # of a thread that looked first, and was late to say so
+    os.utime(files.path(0), ns=(before, before))
+    files.seal(0)
+    files.assure(0, 4)
+
+
+def test_what_was_left_in_a_session_is_of_no_matter_in_the_next(tmp_path: Path):
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"good")
+    written_by_a_stranger(files.path(0), b"fine")  # and compared, and found to be right
+    files.begin([0])
+    files.seal(0)
+    files.assure(0, 4)
+
+
+def test_a_file_that_is_gone_cannot_be_sealed(tmp_path: Path):
+    files = Files(tmp_path, lay_out(4))
+    with pytest.raises(ChangedError):
+        files.seal(0)

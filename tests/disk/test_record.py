@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.faults import failing_disk
 from tests.simnet import InlineWorkers
 from trio_torrent.address import Address
 from trio_torrent.bencode import decode, encode
@@ -111,6 +113,54 @@ def test_a_damaged_one_leaves_the_one_before(records: Records, tmp_path: Path, d
     else:
         path.write_bytes(damage)
     assert records.load(HASH, 10) == RECORD
+
+
+DONE = attrs.evolve(RECORD, running=False)
+
+
+def inode(tmp_path: Path) -> int:
+    return (tmp_path / "state" / "deep" / f"{HASH.hex()}.resume").stat().st_ino
+
+
+@pytest.mark.parametrize("another_run", [False, True])
+def test_one_that_says_nothing_new_is_not_written(records: Records, tmp_path: Path, another_run: bool):
+    records.save(HASH, DONE)
+    before = inode(tmp_path)
+    if another_run:
+        records = Records(tmp_path / "state" / "deep", InlineWorkers(), InlineWorkers(), records.boot)
+        assert records.load(HASH, 10) == DONE
+    records.save(HASH, attrs.evolve(DONE, saved=DONE.saved + 1))
+    assert inode(tmp_path) == before
+    records.save(HASH, attrs.evolve(DONE, uploaded=DONE.uploaded + 1))
+    assert inode(tmp_path) != before
+
+
+def test_who_still_writes_says_when(records: Records):
+    assert RECORD.running
+    records.save(HASH, RECORD)
+    later = attrs.evolve(RECORD, saved=RECORD.saved + 1)
+    records.save(HASH, later)
+    assert records.load(HASH, 10) == later
+
+
+def test_one_that_was_removed_meanwhile_is_written_again(records: Records, tmp_path: Path):
+    records.save(HASH, DONE)
+    (tmp_path / "state" / "deep" / f"{HASH.hex()}.resume").unlink()
+    records.save(HASH, DONE)
+    assert records.load(HASH, 10) == DONE
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_after_a_failure_what_is_saved_next_is_there(records: Records, tmp_path: Path, number: int):
+    """Even if it is what was there before the failure, of which nobody knows what it has left."""
+    records.save(HASH, DONE)
+    with failing_disk(tmp_path) as disk:
+        disk.fail(number, errno.EIO)
+        with suppress(OSError):
+            records.save(HASH, attrs.evolve(DONE, uploaded=DONE.uploaded + 1))
+        assert len(disk.done) > number
+        records.save(HASH, DONE)
+    assert records.load(HASH, 10) == DONE
 
 
 def test_a_forgotten_one_is_gone(records: Records, tmp_path: Path):

@@ -13,7 +13,7 @@ from trio_torrent.address import Address, ip_of
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.admission import INACTIVE_SECONDS, MOST_FROM_A_SITE
 from trio_torrent.swarm.availability import HIGH, SKIP
-from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_TRYING
+from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_TRYING, REST_SECONDS
 from trio_torrent.swarm.commands import (
     AddNode,
     Ask,
@@ -31,6 +31,7 @@ from trio_torrent.swarm.events import (
     AddressesFound,
     Awaited,
     DialFailed,
+    Failure,
     InOrder,
     Joined,
     Left,
@@ -45,6 +46,7 @@ from trio_torrent.swarm.events import (
 )
 from trio_torrent.swarm.extensions import DONTHAVE, METADATA
 from trio_torrent.swarm.fetching import MOST_REJECTS
+from trio_torrent.swarm.pool import MOST_FAILURES
 from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
 from trio_torrent.swarm.scheduler import Swarm as Snapshot
 from trio_torrent.swarm.serving import LATE_SECONDS, MOST_BAD_REQUESTS, MOST_QUEUED
@@ -733,3 +735,43 @@ def test_a_stranger_may_say_what_it_likes_of_hashes():
     part = wire.HashRequest(bytes(32), 0, 0, 2, 0)
     commands = bench.says(1, part, wire.Hashes(part, bytes(64)), wire.HashReject(part))
     assert commands == [Send(PeerId(1), (wire.HashReject(part),))]
+
+
+# -- at rest ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("have", [(), range(PIECES)])
+def test_who_is_alone_rests(have):
+    assert make(have=have).scheduler.rests
+
+
+def test_as_long_as_somebody_is_here_time_matters():
+    bench = make()
+    bench.joins(1)
+    assert not bench.scheduler.rests
+    bench.happens(Left(PeerId(1), "closed the connection"))
+    assert bench.scheduler.rests
+
+
+def test_as_long_as_somebody_is_to_be_tried_time_matters():
+    bench = make()
+    bench.finds(1)
+    assert bench.dialled == [address(1)]
+    assert not bench.scheduler.rests
+    for _ in range(MOST_FAILURES):
+        assert not bench.scheduler.rests
+        bench.happens(DialFailed(address(1), "refused", Failure.REFUSED))
+        bench.passes(REST_SECONDS * MOST_FAILURES)
+    assert bench.scheduler.rests
+
+
+def test_the_time_before_a_peer_came_is_not_held_against_it():
+    """While nobody was here, nobody may have said how time passes."""
+    bench = make()
+    bench.now += 3600
+    bench.joins(1)
+    bench.says(1, EVERYTHING, wire.Unchoke())
+    assert bench.asks[1]
+    withdrawn = [command for command in bench.passes(1) if isinstance(command, Withdraw)]
+    assert not withdrawn
+    assert not bench.scheduler._peers[PeerId(1)].snubbed

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from trio_torrent import Magnet, Metainfo, MetainfoError, Stall, Status, Torrent, open_client
+from trio_torrent import MetainfoError, Stall
 
 from .wishes import Network
 from .words import duration
+
+if TYPE_CHECKING:
+    from trio_torrent import Magnet, Metainfo, Status, Torrent
 
 LOOK_SECONDS = 0.1  # between looks at whether there is still hope
 
@@ -31,6 +35,8 @@ async def learn(magnet: Magnet, asking: Asking) -> tuple[Metainfo | Magnet, str 
     network = asking.network
     if not asking.seconds or not (magnet.trackers or magnet.peers or network.peers or network.dht):
         return magnet, None
+    from trio_torrent import open_client  # here: most torrents need no client to be shown or made
+
     reason: str | None = f"no peer has told what there is, within {duration(asking.seconds)}"
     async with open_client(attrs.evolve(network.settings(), port=0)) as client:
         # Nothing is written where nothing is to be downloaded; and what is there is of no interest.

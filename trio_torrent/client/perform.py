@@ -47,7 +47,7 @@ from trio_torrent.swarm.commands import (
     Withdraw,
 )
 from trio_torrent.swarm.events import DialFailed, Event, Failure, Joined, PeerId
-from trio_torrent.wire.connection import SCRATCH, Connection
+from trio_torrent.wire.connection import Connection
 from trio_torrent.wire.handshake import DHT, EXTENDED, FAST, V2, Handshake, answer
 from trio_torrent.wire.messages import Hashes, HashRequest, Request
 
@@ -84,6 +84,7 @@ class Performer:
         share: Share,
         throttle: Throttle,
         boundary: Boundary,
+        scratch: bytearray,
         verdict: Callable[[outcome.Outcome[Verdict]], None],
         reports: Reports,
     ) -> None:
@@ -101,7 +102,7 @@ class Performer:
         self._reports = reports
         self._leaves = trio.Lock()  # one such job at a time; those who wait for it are served in turn
         self._connections: dict[PeerId, PeerConnection | WebSeedConnection] = {}
-        self._scratch = bytearray(SCRATCH)  # for all connections: what is in it is read before anyone else runs
+        self._scratch = scratch
         self._name(info_hashes)
 
     def _name(self, info_hashes: InfoHashes) -> None:

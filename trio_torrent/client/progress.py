@@ -24,7 +24,7 @@ class Progress:
         self.file_done: list[int] = [0] * len(layout.files)  # bytes
         for number, file in enumerate(layout.files):
             own = layout.pieces_of(number, geometry.piece_length)
-            self._lacking[number] = len(own) if not have.count else sum(piece not in have for piece in own)
+            self._lacking[number] = _lacking(own, have)
             if not self._lacking[number] and not file.padding:
                 self.file_done[number] = file.length
         self._count_begun()
@@ -80,3 +80,10 @@ class Progress:
 
     def _slices(self, piece: int) -> list[FileSlice]:
         return self._layout.slices(self.geometry.piece_start(piece), self.geometry.piece_size(piece))
+
+
+def _lacking(pieces: range, have: Bitfield) -> int:
+    """How many; mostly all or none of them."""
+    if have.complete or not have.count:
+        return 0 if have.complete else len(pieces)
+    return sum(piece not in have for piece in pieces)

@@ -92,6 +92,7 @@ class Session:
         self._report, self._verdicts = trio.open_memory_channel[outcome.Outcome[Verdict]](MOST_VERDICTS)
         self._learning: Learning | None = None
         self._scheduler: Scheduler | None = None
+        self._rest: trio.Event | None = None  # set when it is to be known again how time passes
         throttle = Throttle(buckets.up, shared.buckets.up, shared.upload_turns)
         nursery.start_soon(throttle.run)
         self.performer: Performer = Performer(
@@ -104,6 +105,7 @@ class Session:
             share=share,
             throttle=throttle,
             boundary=shared.boundary,
+            scratch=shared.scratch,
             verdict=self._on_verdict,
             reports=reports,
         )
@@ -131,7 +133,7 @@ class Session:
             events=self._events,
             inbox=self._inbox,
             workers=self._shared.workers,
-            publish=self._publish,
+            publish=self._on_learning,
         )
         await self._learning.run(prepare)
 
@@ -164,6 +166,7 @@ class Session:
             self._learning = None
             for event in bequest.events:
                 self.performer.perform(scheduler.handle(event, now))
+        self._stir(scheduler)
         self._nursery.start_soon(self._heart, scheduler)
         self._nursery.start_soon(self._relay)
 
@@ -193,13 +196,44 @@ class Session:
             if isinstance(event, PieceVerified | Released | DialFailed | Joined):
                 self._publish(event)
             perform(commands)
+            if self._rest is not None:
+                self._stir(scheduler)
 
     async def tick(self) -> None:
         """Tell the heart how time passes, from when others may come."""
         while True:
-            limited = self._buckets.down.rate or self._shared.buckets.down.rate
-            await trio.sleep(PACE_SECONDS if limited or self._scheduler is None else TICK_SECONDS)
+            await self._rest_until_stirred()
+            await trio.sleep(PACE_SECONDS if self._is_paced else TICK_SECONDS)
             await self._inbox.send(Tick(crowded=self._share.is_over))
+
+    @property
+    def _is_paced(self) -> bool:
+        """What is asked for is asked little by little."""
+        limited = self._buckets.down.rate is not None or self._shared.buckets.down.rate is not None
+        decider = self._decider
+        return decider is None or (decider.asks and (limited or isinstance(decider, Gathering)))
+
+    @property
+    def _decider(self) -> Scheduler | Gathering | None:
+        if self._scheduler is not None:
+            return self._scheduler
+        return self._learning.gathering if self._learning is not None else None
+
+    async def _rest_until_stirred(self) -> None:
+        """Wait as long as time is of no matter: of a thousand torrents that are served, nearly all are at rest."""
+        if self._decider is not None and self._decider.rests:
+            self._rest = trio.Event()
+            await self._rest.wait()
+            self._rest = None
+
+    def _stir(self, decider: Scheduler | Gathering) -> None:
+        if self._rest is not None and not decider.rests:
+            self._rest.set()
+
+    def _on_learning(self, event: Event) -> None:
+        self._publish(event)
+        if self._learning is not None:
+            self._stir(self._learning.gathering)
 
     def _on_verdict(self, result: outcome.Outcome[Verdict]) -> None:
         if isinstance(result, outcome.Value) and result.value.good:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from random import Random
 
 import attrs
@@ -17,6 +18,7 @@ from trio_torrent.net.http_tracker import Getter
 from trio_torrent.net.lane import OpenLane
 from trio_torrent.net.places import Places
 from trio_torrent.swarm.mirror import Mirror
+from trio_torrent.wire.connection import SCRATCH
 
 from .buckets import Buckets
 from .discovery import Finder
@@ -44,3 +46,4 @@ class Shared:
     own: frozenset[Address] = frozenset()  # where we would reach ourselves
     upload_turns: trio.Lock = attrs.field(factory=trio.Lock)  # the line of torrents before the bucket
     records: Records | None = None
+    scratch: bytearray = attrs.field(factory=partial(bytearray, SCRATCH), repr=False)  # of all peers' connections

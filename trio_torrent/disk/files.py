@@ -45,6 +45,7 @@ class Files:
         self._moving = False  # bytes are being moved out of it
         self._fresh: set[int] = set()  # written since the last `written`
         self._unsynced: set[int] = set()  # and since the last `sync`
+        self._left: dict[int, Look] = {}  # files as they were left by the last write
         self._sealed: dict[int, Look] = {}
 
     def path(self, file: int) -> Path:
@@ -112,11 +113,20 @@ class Files:
         try:
             with self._using(PARTS if parted else file, writable=writable) as descriptor:
                 yield descriptor, parts.place(file, part.offset) if parted and parts else part.offset
+                if writable and not parted:
+                    self._leave(file, Look.of(os.fstat(descriptor)))
         finally:
             if parted:
                 with self._state:
                     self._in_parts -= 1
                     self._state.notify_all()
+
+    def _leave(self, file: int, seen: Look) -> None:
+        """Somebody has written to a file, and looked at it. The latest look counts, whichever thread it was."""
+        with self._state:
+            last = self._left.get(file)
+            if last is None or seen.changed >= last.changed:
+                self._left[file] = seen
 
     def reserve(self, file: int, offset: int, length: int) -> None:
         """Have the disk set aside what these bytes of a file will need."""
@@ -209,17 +219,19 @@ class Files:
     def seal(self, file: int, seen: Look | None = None) -> None:
         """Nothing more will be written to a file, so whoever does so is a stranger. ChangedError if it is gone.
 
-        `seen` is how it looked before its bytes were compared, if that was later than they were written.
+        `seen` is how it looked before its bytes were compared, if that was later than they were written. If they were
+        written, it is known how they were left: no disk is asked, and the event loop can do it.
         """
-        if seen is None:
-            seen = self._look_at(file)
-        self._sealed[file] = seen
+        with self._state:
+            left = self._left.pop(file, None)
+        self._sealed[file] = seen or left or self._look_at(file)
 
     def begin(self, there: Iterable[int]) -> None:
         """A session begins, and finds these files: whatever was open, sealed or unsynced before is looked at anew."""
         self._opened.drop()
         self._sealed.clear()
         with self._state:
+            self._left.clear()
             self._fresh.intersection_update(there)
             self._unsynced.intersection_update(there)
 
@@ -291,15 +303,19 @@ class Files:
 
     @contextmanager
     def _using(self, file: int, *, writable: bool) -> Iterator[int]:
-        with translated(self.path(file), file), self._opened.using(file, writable=writable) as descriptor:
+        with translated(self._text(file), file), self._opened.using(file, writable=writable) as descriptor:
             yield descriptor
 
     def _open(self, file: int, writable: bool) -> int:
-        path = self.path(file)
+        path, flags = self._text(file), BINARY | CLOSE_ON_EXEC
         if not writable:
-            return os.open(path, os.O_RDONLY | BINARY | CLOSE_ON_EXEC)
-        self._make_folders(path)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY | CLOSE_ON_EXEC, 0o666)
+            return os.open(path, flags | os.O_RDONLY)
+        flags |= os.O_RDWR | os.O_CREAT
+        try:
+            descriptor = os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            self._make_folders(self.path(file))
+            descriptor = os.open(path, flags, 0o666)
         try:
             if file != PARTS and os.fstat(descriptor).st_size < self.layout.files[file].length:
                 os.ftruncate(descriptor, self.layout.files[file].length)
@@ -320,20 +336,20 @@ class Files:
 
 
 @contextmanager
-def translated(path: Path, file: int | None = None) -> Iterator[None]:
+def translated(path: Path | str, file: int | None = None) -> Iterator[None]:
     """What the system says of a path, as a StorageError."""
     try:
         yield
     except OSError as error:
         number = file if file != PARTS else None
         if isinstance(error, FileNotFoundError):
-            raise ChangedError(f"{path}: {error.strerror}", number=error.errno, file=number) from error
-        raise StorageError(f"{path}: {error.strerror or error}", number=error.errno, file=number) from error
+            raise ChangedError(f"{Path(path)}: {error.strerror}", number=error.errno, file=number) from error
+        raise StorageError(f"{Path(path)}: {error.strerror or error}", number=error.errno, file=number) from error
     except UnicodeEncodeError as error:
         raise StorageError(
-            f"{str(path)!a}: file names of this locale cannot hold it; set LC_ALL=C.UTF-8",
+            f"{str(Path(path))!a}: file names of this locale cannot hold it; set LC_ALL=C.UTF-8",
             number=errno.EINVAL,
             file=file,
         ) from error
     except ValueError as error:
-        raise StorageError(f"{path}: the torrent is closed", file=file) from error
+        raise StorageError(f"{Path(path)}: the torrent is closed", file=file) from error

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from hashlib import sha1
 from pathlib import Path
+
+import attrs
 
 from .atomic import replace
 from .files import translated
@@ -30,21 +33,34 @@ class Records:
         self.syncers = syncers
         self.boot = boot
         self._folder = folder
+        self._said: dict[bytes, bytes] = {}  # by info-hash: the essence of what is kept
 
     def load(self, info_hash: bytes, pieces: int) -> Record | None:
         """The newest that can be read; None if there is none."""
         for suffix in (SUFFIX, BEFORE):
             with suppress(OSError, ValueError), self._path(info_hash, suffix).open("rb") as file:
-                return Record.from_bytes(file.read(MAX_SIZE + 1), pieces)
+                record = Record.from_bytes(file.read(MAX_SIZE + 1), pieces)
+                if suffix == SUFFIX:
+                    self._said[info_hash] = _essence(record)
+                return record
         return None
 
     def save(self, info_hash: bytes, record: Record) -> None:
-        """Replace the torrent's record, for good: also without power. OSError if it cannot be."""
-        path = self._path(info_hash, SUFFIX)
+        """Replace the torrent's record, for good: also without power. OSError if it cannot be.
+
+        Nothing is done if the one that is there says the same: of a thousand torrents that begin or end together, most
+        have nothing new, and each would wait for the disk twice.
+        """
+        path, essence = self._path(info_hash, SUFFIX), _essence(record)
+        if self._said.get(info_hash) == essence and path.exists():
+            return
+        self._said.pop(info_hash, None)  # nobody knows, if it fails half-way
         replace(path, record.to_bytes(), before=self._path(info_hash, BEFORE))
+        self._said[info_hash] = essence
 
     def forget(self, info_hash: bytes) -> None:
         """Remove what there is of a torrent. StorageError if that cannot be."""
+        self._said.pop(info_hash, None)
         for suffix in (SUFFIX, BEFORE):
             path = self._path(info_hash, suffix)
             with translated(path):
@@ -52,3 +68,8 @@ class Records:
 
     def _path(self, info_hash: bytes, suffix: str) -> Path:
         return self._folder / (info_hash.hex() + suffix)
+
+
+def _essence(record: Record) -> bytes:
+    """Of two records with the same, one is as good as the other: when it was saved counts for who still writes only."""
+    return sha1((record if record.running else attrs.evolve(record, saved=0)).to_bytes()).digest()

@@ -12,6 +12,7 @@ each other as integers, and the best of some pieces that are in both is taken: n
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 
@@ -47,10 +48,7 @@ class Availability:
         self._where = [_NOWHERE] * size
         self._priorities = bytearray([NORMAL]) * size
         self._levels: list[list[list[int]]] = []
-        self._order = list(
-            range(size)
-        )  # at random, once: what is put in a bucket with many others is put in this order
-        random.shuffle(self._order)
+        self._order: array[int] | None = None
         self.waiting: Bitfield = Bitfield(size, waiting)
         for piece in self.waiting:
             self._where[piece] = 0
@@ -116,15 +114,22 @@ class Availability:
 
     def _fill_buckets(self) -> None:
         """Put every waiting piece where it belongs."""
-        self._levels = [[[]] for _ in range(HIGH + 1)]
+        self._levels = _empty_levels() if self.waiting.count else []
         where, counts, priorities = self._where, self._counts, self._priorities
-        for piece in self._order:
+        for piece in self._random_order() if self._levels else ():
             if where[piece] != _NOWHERE:
                 level, count = self._levels[priorities[piece]], counts[piece]
                 while len(level) <= count:
                     level.append([])
                 where[piece] = len(level[count])
                 level[count].append(piece)
+
+    def _random_order(self) -> Sequence[int]:
+        """All pieces, for those that are put in a bucket together; made once, and never for what only seeds."""
+        if self._order is None:
+            self._order = array("I", range(len(self._where)))
+            self._random.shuffle(self._order)
+        return self._order
 
     # -- pieces wait, or do not --------------------------------------------------------------------------------------
 
@@ -156,6 +161,8 @@ class Availability:
         self._insert(piece)
 
     def _insert(self, piece: int) -> None:
+        if not self._levels:
+            self._levels = _empty_levels()
         level, count = self._levels[self._priorities[piece]], self._counts[piece]
         while len(level) <= count:
             level.append([])
@@ -208,3 +215,7 @@ class Availability:
         start = int(self._random.random() * pieces.size)
         found = self.waiting.common(pieces, start=start, limit=COMPARED)
         return min(found, key=lambda piece: (-self._priorities[piece], order * self._counts[piece]), default=None)
+
+
+def _empty_levels() -> list[list[list[int]]]:
+    return [[] for _ in range(HIGH + 1)]

@@ -87,6 +87,11 @@ class Candidates:
         return len(self._trying)
 
     @property
+    def hope(self) -> bool:
+        """Whether there is anybody who is being tried, or is to be tried now or after a rest."""
+        return bool(self._trying) or bool(self._pool.waiting())
+
+    @property
     def wait(self) -> bool:
         """Whether there is anybody left to try."""
         return bool(self._order)

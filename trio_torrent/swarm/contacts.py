@@ -69,6 +69,11 @@ class Contacts:
         return self._candidates.trying
 
     @property
+    def hope(self) -> bool:
+        """Somebody is being tried, or will be."""
+        return self._candidates.hope
+
+    @property
     def _guests(self) -> list[Peer]:
         """Those who take a place. Web seeds are few, have a limit of their own, and nobody dials a URL."""
         return [peer for peer in self._peers.values() if not peer.web]

@@ -365,10 +365,11 @@ class Fetching:
 
     def tick(self, now: float) -> None:
         """Give what is late to others; try again with those who had nothing to do."""
-        passed, self._ticked = now - self._ticked, now
+        last, self._ticked = self._ticked, now
         for peer in self._peers.values():
             if not peer.asked:
                 continue
+            passed = now - max(last, peer.joined)  # while nobody was here, there may have been no ticks
             peer.waited += passed
             peer.busy += passed
             if peer.waited > self._patience(peer, now):

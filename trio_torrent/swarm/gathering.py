@@ -123,6 +123,16 @@ class Gathering:
         """Why somebody who comes in from there need not even be answered, if so."""
         return self._contacts.refusal(address)
 
+    @property
+    def asks(self) -> bool:
+        """Somebody is here who may be asked; as `Scheduler.asks`."""
+        return bool(self._guests)
+
+    @property
+    def rests(self) -> bool:
+        """As `Scheduler.rests`."""
+        return not self._guests and not self._contacts.hope
+
     def snapshot(self) -> Swarm:
         """How it stands."""
         stall = why_no_metadata(

@@ -512,6 +512,16 @@ class Scheduler:
         """Why somebody who comes in from there need not even be answered, if so."""
         return self._contacts.refusal(address)
 
+    @property
+    def asks(self) -> bool:
+        """Something is wanted that is not there."""
+        return bool(self._fetching.picker.lacking.count)
+
+    @property
+    def rests(self) -> bool:
+        """Nothing can come of a `Tick`: nobody is here, and nobody will be called before another event."""
+        return not self._peers and not self._contacts.hope
+
     def snapshot(self, now: float) -> Swarm:
         """How the torrent stands."""
         peers = [peer for peer in self._peers.values() if not peer.web]
