@@ -86,7 +86,7 @@ def test_all_of_it_is_in_the_buckets_and_the_index():
         entry = random.choice(list(table.entries))
         table.failed(entry.contact, 1)
         table.replied(Contact(random_id(random), at(random.randrange(9000))), 1)
-    leaves = [entry for leaf in table._leaves() for entry in leaf.entries.values()]
+    leaves = [entry for leaf in table._leaves for entry in leaf.entries.values()]
     assert len(leaves) == len(table)
     assert set(map(id, leaves)) == set(map(id, table.entries))
     assert all(table.placed(entry.contact.endpoint) is entry for entry in leaves)
@@ -312,6 +312,6 @@ def test_moving_keeps_the_nodes():
 
 def test_the_first_levels_are_split_for_all():
     table = filled()
-    assert all(leaf.depth >= SPREAD_BITS for leaf in table._leaves())
-    subnets = [{subnet_of(e.contact.endpoint) for e in leaf.entries.values()} for leaf in table._leaves()]
-    assert all(len(leaf.entries) == len(nets) for leaf, nets in zip(table._leaves(), subnets, strict=True))
+    assert all(leaf.depth >= SPREAD_BITS for leaf in table._leaves)
+    subnets = [{subnet_of(e.contact.endpoint) for e in leaf.entries.values()} for leaf in table._leaves]
+    assert all(len(leaf.entries) == len(nets) for leaf, nets in zip(table._leaves, subnets, strict=True))

@@ -12,7 +12,6 @@ OPTIONS = (
     "--enable-dht=false",
     "--enable-dht6=false",
     "--bt-enable-lpd=false",
-    "--disable-ipv6=true",
     "--async-dns=false",
     "--file-allocation=none",
     "--check-integrity=true",
@@ -28,6 +27,7 @@ async def open_aria2(job: Job) -> AsyncIterator[None]:
     """It can be told of peers by its tracker only."""
     job.work.mkdir()
     own = [f"--dir={job.folder}", f"--listen-port={job.port}", f"--interface={job.host}"]
+    own.append(f"--disable-ipv6={str(':' not in job.host).lower()}")
     own.append(f"--enable-peer-exchange={str(job.pex).lower()}")
     async with running("aria2c", *OPTIONS, *own, job.source, log=job.work / "log", cwd=job.work):
         yield

@@ -38,7 +38,7 @@ def open_theirs(host: str, bootstrap: Address | None) -> Iterator[tuple[libtorre
     port = free_port()
     session = libtorrent.session(
         {
-            "listen_interfaces": f"{host}:{port}",
+            "listen_interfaces": str(Address(host, port)),
             "outgoing_interfaces": host,
             "dht_bootstrap_nodes": str(bootstrap or ""),
             "dht_restrict_routing_ips": False,
@@ -59,6 +59,8 @@ def open_theirs(host: str, bootstrap: Address | None) -> Iterator[tuple[libtorre
 
 @contextmanager
 def open_their_town() -> Iterator[list[tuple[libtorrent.session, Address]]]:
+    """All ask the first for their way, and it knows all in the end. The others would stay alone for long: at first it
+    knows nobody to tell them of, they do not ask again soon, and whom they are told to begin with they do not keep."""
     with ExitStack() as stack:
         town = [stack.enter_context(open_theirs("127.0.2.1", None))]
         for number in range(1, NODES):

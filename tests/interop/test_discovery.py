@@ -17,7 +17,7 @@ from .libtorrent_node import PLAIN_TEXT_ONLY
 from .ours import arrival, command
 from .programs import PATIENCE, until
 from .share import Share, make_share, small_pieces
-from .test_dht import open_their_town, open_theirs
+from .test_dht import open_our_town, open_their_town, open_theirs
 
 if TYPE_CHECKING:
     import libtorrent
@@ -63,8 +63,8 @@ class Theirs:
 
 
 @contextmanager
-def open_their_torrent(host: str, share: Share, folder: Path, *known: Address) -> Iterator[Theirs]:
-    """It has the DHT to find peers, and nothing else."""
+def open_their_torrent(host: str, share: Share, folder: Path, *known: Address, link: str = "") -> Iterator[Theirs]:
+    """It has the DHT to find peers, and nothing else; of a torrent by its link, that alone."""
     import libtorrent
 
     with open_theirs(host, known[0] if known else None) as (session, address):
@@ -78,7 +78,7 @@ def open_their_torrent(host: str, share: Share, folder: Path, *known: Address) -
         )
         for node in known:
             session.add_dht_node((node.host, node.port))
-        parameters = libtorrent.load_torrent_file(str(share.torrent))
+        parameters = libtorrent.parse_magnet_uri(link) if link else libtorrent.load_torrent_file(str(share.torrent))
         parameters.save_path = str(folder)
         parameters.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
         yield Theirs(session.add_torrent(parameters), address)
@@ -145,6 +145,28 @@ async def peers_of(client: Client, share: Share) -> list[Address]:
     assert client.dht is not None
     async with client.dht.lookup(share.info_hash) as finding:
         return [peer async for batch in finding for peer in batch]
+
+
+async def test_a_link_is_enough_among_our_nodes(share: Share, folder: Path, tmp_path: Path):
+    """Thirty nodes of ours are all the DHT there is. What we announced libtorrent finds, and what it announced we find:
+    it has the content by a link without trackers, and the next of ours has it from there when the first is gone."""
+    link = str(share.metainfo.magnet)
+    assert "tr=" not in link
+    async with open_our_town() as town:
+        known = town[0][1]
+        with open_their_torrent("127.0.3.1", share, folder, known, link=link) as theirs:
+            async with open_ours("127.0.4.1", town[9][1]) as seeder:
+                await seeder.add(share.metainfo, save_path=share.folder)
+                await announced(seeder)
+                theirs.handle.force_dht_announce()
+                await arrival(share, folder)
+                await seeding(theirs)
+            theirs.handle.force_dht_announce()
+            async with open_ours("127.0.4.2", town[20][1]) as leecher:
+                torrent = await leecher.add(share.metainfo.magnet, save_path=tmp_path / "second")
+                with trio.fail_after(PATIENCE):
+                    await torrent.wait_complete()
+    assert share.is_in(tmp_path / "second")
 
 
 async def test_peers_tell_each_other_of_their_nodes(share: Share, folder: Path):

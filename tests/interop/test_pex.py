@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from contextlib import AsyncExitStack
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import attrs
 import pytest
 
 from trio_torrent import Address, Client, Torrent
 
 from .libtorrent_node import open_libtorrent
-from .ours import open_ours
-from .programs import LOOPBACK, Job, until
+from .ours import REPOSITORY, open_ours
+from .programs import LOOPBACK, Job, running, until
 from .share import Share
+from .transmission import open_transmission
+from .wire import House, open_house
 
 pytestmark = [pytest.mark.interop, pytest.mark.slow, pytest.mark.needs("libtorrent")]
 
 SECONDS = 90.0  # a message a minute, and some time to dial
-
-
-def two_jobs(share: Share, folder: Path) -> list[Job]:
-    """For two leechers at addresses of their own."""
-    names = {"a": "127.0.0.2", "b": "127.0.0.3"}
-    return [Job(share.torrent, folder / name, folder / name, host=host) for name, host in names.items()]
 
 
 async def open_leecher(stack: AsyncExitStack, share: Share, folder: Path, *peers: Address) -> tuple[Client, Torrent]:
@@ -80,3 +79,138 @@ async def test_a_chain_of_both(share: Share, tmp_path: Path):
             return min(counts) >= 3
 
         await until(acquainted, "all know each other", seconds=SECONDS)
+
+
+# -- with Transmission, which believes in no peer at 127.0.0.0/8 -----------------------------------------------------
+
+PORT = 6881  # of everybody: each has an address
+
+# Each prints how many peers it is connected to, whenever that has changed.
+
+OURS = """
+import sys, trio
+from trio_torrent import Address, Settings, open_client
+torrent, folder, host, port, *known = sys.argv[1:]
+async def main():
+    settings = Settings(port=int(port), interface=host, dht=False, trackers=False, lsd=False)
+    async with open_client(settings) as client:
+        handle = await client.add(torrent, save_path=folder, peers=[Address.parse(text) for text in known])
+        peers = None
+        while not client.unexpected:
+            if peers != (peers := handle.status.peers):
+                print(peers, flush=True)
+            await trio.sleep(0.1)
+        print("unexpected", flush=True)
+trio.run(main)
+"""
+
+LIBTORRENT = """
+import sys, time, libtorrent
+torrent, folder, host, port, *known = sys.argv[1:]
+session = libtorrent.session({
+    "listen_interfaces": f"{host}:{port}", "outgoing_interfaces": host,
+    "enable_lsd": False, "enable_dht": False, "enable_upnp": False, "enable_natpmp": False,
+    "enable_outgoing_utp": False, "enable_incoming_utp": False,
+    "in_enc_policy": 2, "out_enc_policy": 2,  # plain text, or else only after a minute
+})
+parameters = libtorrent.load_torrent_file(torrent)
+parameters.save_path = folder
+parameters.flags &= ~(libtorrent.torrent_flags.auto_managed | libtorrent.torrent_flags.paused)
+handle = session.add_torrent(parameters)
+while handle.status().state != libtorrent.torrent_status.downloading:  # it has looked for content
+    time.sleep(0.05)
+for text in known:
+    host, port = text.split(":")
+    handle.connect_peer((host, int(port)))
+peers = None
+while True:
+    if peers != (peers := len({peer.ip for peer in handle.get_peer_info()})):
+        print(peers, flush=True)
+    time.sleep(0.1)
+"""
+
+
+@pytest.fixture
+def house() -> Iterator[House]:
+    with open_house() as house:
+        yield house
+
+
+@attrs.frozen
+class Neighbours:
+    """Leechers of one torrent in one house, numbered by their addresses."""
+
+    house: House
+    share: Share
+    folder: Path
+
+    @asynccontextmanager
+    async def open(self, code: str, number: int, *known: int) -> AsyncIterator[Path]:
+        """One that is up, and knows some others: whom it finds closed it tries again only after a minute.
+
+        It prints there how many it is connected to.
+        """
+        folder = self.folder / str(number)
+        folder.mkdir()
+        arguments: list[str | Path] = [self.share.torrent, folder, self.house.address(number), str(PORT)]
+        others = [f"{self.house.address(other)}:{PORT}" for other in known]
+        log = folder / "log"
+        async with running(*self.house.door, sys.executable, "-c", code, *arguments, *others, log=log, cwd=REPOSITORY):
+            await said(log, "0\n")
+            yield log
+
+    @asynccontextmanager
+    async def open_transmission(self, number: int) -> AsyncIterator[None]:
+        """It knows nobody. Until it has looked for content it turns everybody away."""
+        folder = self.folder / str(number)
+        job = Job(self.share.torrent, folder, folder, host=self.house.address(number), port=PORT, pex=True)
+        async with open_transmission(job, door=self.house.door):
+            await said(folder / "log", "Verification is done")
+            yield
+
+
+async def said(log: Path, words: str) -> None:
+    """It has got so far."""
+
+    async def there() -> bool:
+        return _has(log, words)
+
+    await until(there, words)
+
+
+def _has(log: Path, words: str) -> bool:
+    return words in log.read_text()
+
+
+async def all_know(logs: Sequence[Path], others: int) -> None:
+    """Each is connected to so many. Who is connected to Transmission has it connected, too."""
+
+    async def acquainted() -> bool:
+        return all(log.read_text().splitlines()[-1:] == [str(others)] for log in logs)
+
+    await until(acquainted, "all know each other", seconds=SECONDS)
+
+
+@pytest.mark.needs("transmission")
+async def test_transmission_in_a_chain_of_all(house: House, share: Share, tmp_path: Path):
+    """Transmission, ours, ours, libtorrent: each knows the one before."""
+    neighbours = Neighbours(house, share, tmp_path)
+    async with (
+        neighbours.open_transmission(1),
+        neighbours.open(OURS, 2, 1) as two,
+        neighbours.open(OURS, 3, 2) as three,
+        neighbours.open(LIBTORRENT, 4, 3) as four,
+    ):
+        await all_know([two, three, four], 3)
+
+
+@pytest.mark.needs("transmission")
+async def test_we_are_told_by_transmission(house: House, share: Share, tmp_path: Path):
+    """Two of ours know it, and not each other."""
+    neighbours = Neighbours(house, share, tmp_path)
+    async with (
+        neighbours.open_transmission(1),
+        neighbours.open(OURS, 2, 1) as two,
+        neighbours.open(OURS, 3, 1) as three,
+    ):
+        await all_know([two, three], 2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from .programs import LOOPBACK, Job, free_port, running, until
 
 SETTINGS = {
     "rpc-bind-address": LOOPBACK,
+    "bind-address-ipv4": LOOPBACK,
     "bind-address-ipv6": "::1",
     "dht-enabled": False,
     "lpd-enabled": False,
@@ -29,10 +30,10 @@ SETTINGS = {
 
 
 @asynccontextmanager
-async def open_transmission(job: Job, *, upload_limit: int = 0) -> AsyncIterator[None]:
+async def open_transmission(job: Job, *, upload_limit: int = 0, door: Sequence[str] = ()) -> AsyncIterator[None]:
     """It does not dial 127.0.0.0/8, from where no Internet peer can be, so somebody has to dial it.
 
-    `upload_limit` is in bytes a second, 0 for none.
+    `upload_limit` is in bytes a second, 0 for none; `door` leads to the machine on which it is to run.
     """
     # What lies here when it starts, it takes for new: it checks the content first.
     watched = job.work / "watched"
@@ -40,7 +41,7 @@ async def open_transmission(job: Job, *, upload_limit: int = 0) -> AsyncIterator
     if not job.link:
         shutil.copy(job.torrent, watched)
     own = {
-        "bind-address-ipv4": job.host,
+        "bind-address-ipv6" if ":" in job.host else "bind-address-ipv4": job.host,
         "peer-port": job.port,
         "download-dir": str(job.folder),
         "speed-limit-up-enabled": bool(upload_limit),
@@ -53,7 +54,7 @@ async def open_transmission(job: Job, *, upload_limit: int = 0) -> AsyncIterator
     }
     (job.work / "settings.json").write_text(json.dumps({**SETTINGS, **own}))
     arguments: list[str | Path] = ["--foreground", "--config-dir", job.work, "--log-debug"]
-    async with running("transmission-daemon", *arguments, log=job.work / "log"):
+    async with running(*door, "transmission-daemon", *arguments, log=job.work / "log"):
         if job.link:
             await _add(job.link, f"http://{LOOPBACK}:{rpc_port}/transmission/rpc")
         yield

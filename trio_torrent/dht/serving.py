@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from random import Random
-
-import attrs
+from typing import TypeAlias
 
 from .bloom import FILTER_LENGTH
 from .endpoint import Endpoint, Family, ip_of, with_port
@@ -48,6 +47,9 @@ _SAMPLES_KEY = 50  # bytes of `interval`, `num`, `samples` and their values' fra
 Nodes = Callable[[Family, bytes, int, float], bytes]
 """Family, target, how many at most, now -> our nearest good nodes as they travel."""
 
+Draft: TypeAlias = "partial[Reply]"
+"""A reply that is to have more in it: made once, at the end, since thousands are made in a second."""
+
 
 class Serving:
     """Keeps what others store with us, and answers them."""
@@ -65,22 +67,22 @@ class Serving:
     def answer(self, query: Query, sender: Endpoint, room: int, now: float) -> Reply:
         """The answer, in at most so many bytes. Raises KrpcError for what is declined."""
         room -= _FRAME[self._family] + len(query.transaction)
-        reply = Reply(transaction=query.transaction, id=self.own_id, ours=sender)
+        reply = partial(Reply, transaction=query.transaction, id=self.own_id, ours=sender)
         match query.ask:
             case Ping():
-                return reply
+                return reply()
             case FindNode(target, want):
                 return self._with_nodes(reply, target, want, room, now)
             case GetPeers() as ask:
                 return self._peers_of(reply, ask, sender, room, now)
             case AnnouncePeer() as ask:
                 self._note_peer(ask, sender, now)
-                return reply
+                return reply()
             case Get() as ask:
                 return self._item_at(reply, ask, sender, room, now)
             case Put() as ask:
                 self._store(ask, sender, now)
-                return reply
+                return reply()
             case SampleInfohashes(target, want):
                 return self._samples(reply, target, want, room, now)
 
@@ -101,43 +103,40 @@ class Serving:
         self.peers.expire(now)
         self.items.expire(now)
 
-    def _with_nodes(self, reply: Reply, target: bytes, want: frozenset[Family], room: int, now: float) -> Reply:
+    def _with_nodes(self, reply: Draft, target: bytes, want: frozenset[Family], room: int, now: float) -> Reply:
         """Add as many of the nearest nodes as there is room for; the datagram's own family first (BEP 32)."""
         packed: dict[Family, bytes] = {}
-        for family in sorted(want or {self._family}, key=self._family.__ne__):
+        for family in sorted(want, key=self._family.__ne__) or (self._family,):
             size = ID_LENGTH + family
             count = min(K, (room - _NODES_KEY) // size)
             if count > 0:
                 packed[family] = self._nodes(family, target, count, now)
                 room -= _NODES_KEY + len(packed[family])
-        if not packed:
-            return reply
-        return attrs.evolve(reply, nodes=packed.get(Family.IPV4, b""), nodes6=packed.get(Family.IPV6, b""))
+        return reply(nodes=packed.get(Family.IPV4, b""), nodes6=packed.get(Family.IPV6, b""))
 
-    def _peers_of(self, reply: Reply, ask: GetPeers, sender: Endpoint, room: int, now: float) -> Reply:
+    def _peers_of(self, reply: Draft, ask: GetPeers, sender: Endpoint, room: int, now: float) -> Reply:
         """Peers get half of the room at least; nodes get what they leave."""
-        token = self._tokens.make(ip_of(sender), ask.info_hash, now)
-        add = partial(attrs.evolve, reply, token=token)
+        reply = partial(reply, token=self._tokens.make(ip_of(sender), ask.info_hash, now))
         if ask.scrape and room >= _FILTERS and (filters := self.peers.filters(ask.info_hash)):
-            add, room = partial(add, seeds=filters[0], peers=filters[1]), room - _FILTERS
+            reply, room = partial(reply, seeds=filters[0], peers=filters[1]), room - _FILTERS
         for_nodes = min(room // 2, _NODES_KEY + K * (ID_LENGTH + self._family))
         each = len(b"6:") + (self._family > 9) + self._family
         most = max(0, (room - for_nodes - _VALUES_KEY) // each)
         values = tuple(self.peers.some(ask.info_hash, most, noseed=ask.noseed))
         if values:
-            room -= _VALUES_KEY + len(values) * each
-        return self._with_nodes(add(values=values), ask.info_hash, ask.want, room, now)
+            reply, room = partial(reply, values=values), room - _VALUES_KEY - len(values) * each
+        return self._with_nodes(reply, ask.info_hash, ask.want, room, now)
 
     def _note_peer(self, ask: AnnouncePeer, sender: Endpoint, now: float) -> None:
         self._check(ask.token, sender, ask.info_hash, now)
         endpoint = sender if ask.implied_port else with_port(sender, ask.port)
         self.peers.announced(ask.info_hash, endpoint, ask.seed, now)
 
-    def _item_at(self, reply: Reply, ask: Get, sender: Endpoint, room: int, now: float) -> Reply:
-        reply = attrs.evolve(reply, token=self._tokens.make(ip_of(sender), ask.target, now))
+    def _item_at(self, reply: Draft, ask: Get, sender: Endpoint, room: int, now: float) -> Reply:
+        reply = partial(reply, token=self._tokens.make(ip_of(sender), ask.target, now))
         item = self._newer_item(ask.target, ask.seq)
         if item is not None and _size(item) <= room:
-            reply, room = attrs.evolve(reply, item=item), room - _size(item)
+            reply, room = partial(reply, item=item), room - _size(item)
         return self._with_nodes(reply, ask.target, ask.want, room, now)
 
     def _newer_item(self, target: bytes, seq: int | None) -> Item | None:
@@ -149,11 +148,11 @@ class Serving:
         self._check(ask.token, sender, target_of(ask.item), now)
         self.items.put(ask.item, ask.cas, now)
 
-    def _samples(self, reply: Reply, target: bytes, want: frozenset[Family], room: int, now: float) -> Reply:
+    def _samples(self, reply: Draft, target: bytes, want: frozenset[Family], room: int, now: float) -> Reply:
         sample = self.peers.sample(now)
         half = (room - _SAMPLES_KEY) // 2
         hashes = sample.info_hashes[: max(0, half // ID_LENGTH)]
-        reply = attrs.evolve(reply, samples=hashes, num=sample.num, interval=sample.interval)
+        reply = partial(reply, samples=hashes, num=sample.num, interval=sample.interval)
         return self._with_nodes(reply, target, want, room - _SAMPLES_KEY - ID_LENGTH * len(hashes), now)
 
     def _check(self, token: bytes, sender: Endpoint, target: bytes, now: float) -> None:

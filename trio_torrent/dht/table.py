@@ -13,7 +13,8 @@ What a liar could gain by many ids is kept small: one node for each address in t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from operator import attrgetter
 from random import Random
 
 import attrs
@@ -93,6 +94,7 @@ class Table:
         self._own = int.from_bytes(own_id, "big")
         self._allow_local = allow_local
         self._root = _Bucket(0, 0, changed=now)
+        self._leaves = [self._root]  # the highest ids first
         self._entries: dict[bytes, Entry] = {}  # those in buckets, by place
 
     def __len__(self) -> int:
@@ -106,12 +108,12 @@ class Table:
     @property
     def spares(self) -> int:
         """How many wait beside the buckets."""
-        return sum(len(bucket.spares) for bucket in self._leaves())
+        return sum(len(bucket.spares) for bucket in self._leaves)
 
     @property
     def buckets(self) -> int:
         """How many there are."""
-        return sum(1 for _ in self._leaves())
+        return len(self._leaves)
 
     def good(self, now: float) -> int:
         """How many nodes are good."""
@@ -161,7 +163,7 @@ class Table:
 
     def take_awaited(self) -> Contact | None:
         """One that we have only heard of and have a place for: ping it. If it answers, it will be back."""
-        for bucket in self._leaves():
+        for bucket in self._leaves:
             if bucket.spares and self._wants(bucket):
                 for entry in reversed(bucket.spares.values()):
                     if not entry.confirmed:
@@ -170,11 +172,11 @@ class Table:
 
     def next_due(self) -> Entry | None:
         """Who is to be asked next for a sign of life; `due` tells when."""
-        return min(self._entries.values(), key=lambda entry: entry.due, default=None)
+        return min(self._entries.values(), key=attrgetter("due"), default=None)
 
     def stale_target(self, now: float, random: Random) -> bytes | None:
         """An id in the range of a bucket in which nothing has happened for long, to look for (BEP 5)."""
-        for bucket in self._leaves():
+        for bucket in self._leaves:
             if now - bucket.changed >= FRESH:
                 bucket.changed = now
                 return random_id(random, prefix=bucket.start, bits=bucket.depth)
@@ -183,9 +185,7 @@ class Table:
     def targets(self, random: Random) -> list[bytes]:
         """An id in the range of every bucket that has a place for somebody new."""
         return [
-            random_id(random, prefix=bucket.start, bits=bucket.depth)
-            for bucket in self._leaves()
-            if self._wants(bucket)
+            random_id(random, prefix=bucket.start, bits=bucket.depth) for bucket in self._leaves if self._wants(bucket)
         ]
 
     # -- telling the table --------------------------------------------------------------------------------------------
@@ -272,15 +272,6 @@ class Table:
             bucket = bucket.halves[number >> (ID_BITS - 1 - bucket.depth) & 1]
         return bucket
 
-    def _leaves(self) -> Iterator[_Bucket]:
-        ahead = [self._root]
-        while ahead:
-            bucket = ahead.pop()
-            if bucket.halves is None:
-                yield bucket
-            else:
-                ahead += bucket.halves
-
     def _insert(self, entry: Entry, now: float) -> None:
         """Put it in its bucket if there is a place, or one can be made; else beside it."""
         bucket = self._find(entry.number)
@@ -352,3 +343,5 @@ class Table:
         for number, entry in bucket.spares.items():
             halves[number >= middle].spares[number] = entry
         bucket.halves, bucket.entries, bucket.spares = halves, {}, {}
+        at = self._leaves.index(bucket)
+        self._leaves[at : at + 1] = halves[::-1]

@@ -111,10 +111,11 @@ class Dht:
     async def run(self, *, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Take part, for ever."""
         with self._datagrams.listen(b"d", self._receive):
+            now = trio.current_time()
             for family, node in self._nodes.items():
                 if (known := self._known.get(family)) is not None:
-                    node.restore(known.contacts, trio.current_time())
-                    self._attend(node)
+                    node.restore(known.contacts, now)
+                    self._attend(node, now)
             await self._serve(task_status)
 
     async def _serve(self, task_status: trio.TaskStatus[None]) -> None:
@@ -302,10 +303,11 @@ class Dht:
         await self._somebody.wait()
         async with self._room:
             try:
+                now = trio.current_time()
                 for node, search in zip(self._nodes.values(), searches, strict=True):
                     self._heard[search] = hear
-                    node.begin(search, trio.current_time())
-                    self._attend(node)
+                    node.begin(search, now)
+                    self._attend(node, now)
                 yield
             finally:
                 for node, search in zip(self._nodes.values(), searches, strict=True):
@@ -320,15 +322,15 @@ class Dht:
         now = trio.current_time()
         self._down.add(len(data), now)
         node.receive(data, socket.inet_pton(system, host) + port.to_bytes(2, "big"), now)
-        self._attend(node)
+        self._attend(node, now)
 
-    def _attend(self, node: Node) -> None:
+    def _attend(self, node: Node, now: float) -> None:
         """Send what it says, tell what it has found, and mind when it wants to be woken."""
         for data, to in node.datagrams():
             if self._datagrams.send(
                 data, socket.inet_ntop(_SYSTEM[node.family], to[:-2]), int.from_bytes(to[-2:], "big")
             ):
-                self._up.add(len(data), trio.current_time())
+                self._up.add(len(data), now)
         for search in node.news():
             hear = self._heard.get(search)
             if hear is not None:
@@ -348,12 +350,13 @@ class Dht:
             for node in self._nodes.values():
                 with self._boundary.guard("the DHT"):
                     node.wake(now)
-                    self._attend(node)
+                    self._attend(node, now)
 
     def _add_endpoint(self, endpoint: Endpoint) -> None:
+        now = trio.current_time()
         for node in self._nodes.values():
-            node.add_endpoint(endpoint, trio.current_time())
-            self._attend(node)
+            node.add_endpoint(endpoint, now)
+            self._attend(node, now)
 
     # -- names --------------------------------------------------------------------------------------------------------
 
@@ -362,9 +365,10 @@ class Dht:
         retry = FIRST_RETRY
         while self._routers:
             found = await self._resolve_all()
+            now = trio.current_time()
             for node in self._nodes.values():
-                node.add_routers(found, trio.current_time())
-                self._attend(node)
+                node.add_routers(found, now)
+                self._attend(node, now)
             if found:
                 return
             await trio.sleep(retry)

@@ -20,13 +20,18 @@ from trio_torrent.wire.ut_metadata import MAX_METADATA, MetadataData, metadata_p
 
 from .events import PeerId
 
-OUTSTANDING = 2  # requests at one peer; libtorrent's number, and others refuse more
+# Requests at one peer: at first, which is libtorrent's number, and at the most. Each piece that comes earns one more:
+# some peers answer in rounds of seconds, and then it is the number that counts. Transmission 3 collects what it has to
+# say for two seconds, and adds a piece of this every half second. Eight pieces are 128 KiB on their way, and few enough
+# for everybody's queue (libtorrent's has 1024 places, Transmission's 64).
+OUTSTANDING = 2
+MOST_OUTSTANDING = 8
 
 # For an answer, before the piece is asked of others and the peer for another. It is taken all the same when it comes,
 # and not asked of the same peer again for some time.
 REQUEST_SECONDS = 5.0
 AGAIN_SECONDS = 3 * REQUEST_SECONDS
-MOST_SILENCES = 3 * OUTSTANDING  # requests in a row without an answer, after which a peer rests
+MOST_SILENCES = 3  # rounds of requests without an answer, after which a peer rests
 
 # Those who refuse have not got it themselves yet, or will not give more. The rest doubles with each refusal in a row.
 FIRST_REST_SECONDS = 5.0
@@ -120,13 +125,14 @@ class _Giver:
     draft: _Draft
     asked: dict[int, float] = attrs.field(factory=dict)  # piece: since when
     overdue: dict[int, float] = attrs.field(factory=dict)  # piece: until when it is not asked for again
+    allowed: int = OUTSTANDING  # requests at a time
     rests_until: float = 0.0
     refusals: int = 0  # in a row, as are silences
     silences: int = 0
 
     def is_free(self, now: float) -> bool:
         """It may be asked for something."""
-        return len(self.asked) < OUTSTANDING and now >= self.rests_until
+        return len(self.asked) < self.allowed and now >= self.rests_until
 
     def choose(self, now: float) -> int | None:
         """What to ask it for."""
@@ -190,6 +196,7 @@ class MetadataFetch:
             draft.let_go(piece, peer)
             return frozenset([peer])
         giver.refusals = giver.silences = 0
+        giver.allowed = min(MOST_OUTSTANDING, giver.allowed + 1)
         self.received += len(message.data)
         if piece not in draft.pieces:  # else another was quicker
             draft.take(piece, bytes(message.data), peer)
@@ -203,6 +210,7 @@ class MetadataFetch:
         self._lose(giver, piece)
         giver.rests_until = now + min(REST_SECONDS, FIRST_REST_SECONDS * 2.0**giver.refusals)
         giver.refusals += 1
+        giver.allowed = OUTSTANDING
 
     def left(self, peer: PeerId) -> None:
         """The peer is gone."""
@@ -256,10 +264,13 @@ class MetadataFetch:
         return requests
 
     def _expire(self, giver: _Giver, now: float) -> None:
-        for piece in [piece for piece, since in giver.asked.items() if now - since > REQUEST_SECONDS]:
+        late = [piece for piece, since in giver.asked.items() if now - since > REQUEST_SECONDS]
+        for piece in late:
             self._lose(giver, piece)
             giver.overdue[piece] = now + AGAIN_SECONDS
+        if late:
             giver.silences += 1
+            giver.allowed = OUTSTANDING
         if giver.silences >= MOST_SILENCES:
             giver.silences, giver.rests_until = 0, now + REST_SECONDS
         for piece in [piece for piece, until in giver.overdue.items() if now >= until]:

@@ -65,11 +65,13 @@ class Meter:
 
     def _turn(self, now: float) -> None:
         slot = int(now / SLOT_SECONDS)
+        if slot <= self._slot:
+            return  # as nearly always
         for past in range(self._slot + 1, min(slot, self._slot + SLOTS) + 1):
             self.recent -= self._slots[(past - RECENT_SLOTS) % SLOTS]
             self._lately -= self._slots[past % SLOTS]
             self._slots[past % SLOTS] = 0
-        self._slot = max(slot, self._slot)
+        self._slot = slot
 
 
 class Bucket:
