@@ -14,10 +14,9 @@ import trio
 from trio_torrent import Address, PieceDone, Settings, open_client
 
 from .clients import BASE, HOST, NODE, OUR_NAME, free_port
-from .measure import Cost, median, running, spent
+from .measure import Cost, median, running, spent, wait_for_port
 from .place import place
 from .rows import Row, below
-from .transfer import wait_for_port
 
 SIZE = 64 << 20  # nearly none of which is waited for
 LONGEST = 1.0  # seconds

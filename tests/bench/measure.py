@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import statistics
 import subprocess
 import time
@@ -13,6 +14,7 @@ from typing import NamedTuple
 
 LOOK_SECONDS = 0.005  # between looks at a program
 PATIENCE_SECONDS = 180.0  # Transmission takes 20 s for what others do in one
+READY_SECONDS = 60.0  # until a server listens
 GRACE_SECONDS = 10.0  # to end by itself
 
 
@@ -162,3 +164,14 @@ def spent(command: Sequence[str | Path]) -> Cost:
     """What a program costs that ends by itself, and has to succeed."""
     with running(command) as program:
         return watch(program)
+
+
+def wait_for_port(program: Program, port: int) -> None:
+    """Until it takes connections. RuntimeError if it does not."""
+    deadline = time.perf_counter() + READY_SECONDS
+    while time.perf_counter() < deadline and not program.ended():
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    raise RuntimeError(f"nobody on port {port}")

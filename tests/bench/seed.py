@@ -9,10 +9,9 @@ from pathlib import Path
 from .ballast import ballast, loopback_bytes
 from .clients import BASE, HOST, NODE, OUR_NAME, OURS, free_port
 from .download import memory, processor, speeds
-from .measure import Cost, median, running, watch
+from .measure import Cost, median, running, wait_for_port, watch
 from .place import Place, place
 from .rows import Row, at_least, at_most
-from .transfer import wait_for_port
 
 
 def run(size: int, rounds: int) -> list[Row]:

@@ -21,9 +21,8 @@ import trio
 from trio_torrent import Address, FileReader, Metainfo, PieceDone, Settings, Torrent, TorrentEvent, open_client
 
 from .clients import HOST, NODE, OURS, free_port
-from .measure import running
+from .measure import running, wait_for_port
 from .place import place
-from .transfer import wait_for_port
 
 SEEDERS = 3
 RATE = 8_000_000  # bytes a second, of each

@@ -187,3 +187,24 @@ async def test_a_redirect_from_outside_does_not_lead_inside():
         told = await failure("http://t.example/announce", f"http://127.0.0.1:{proxy.port}", Local.ANNOUNCE)
     assert "nas.local is on this machine or the local network" in told
     assert len(proxy.heard) == 1
+
+
+@pytest.mark.parametrize(
+    ("scheme", "replies", "asked"),
+    [
+        ("socks5", (b"\5\0", b"\5\0\0\1" + bytes(6), OK), b"GET /x HTTP/1.1\r\n"),
+        ("http", (OK,), b"GET http://t.example/x HTTP/1.1\r\n"),
+    ],
+)
+async def test_web_seeds_are_asked_by_way_of_it_too(scheme, replies, asked):
+    async with proxied(*replies) as proxy:
+        parsed = Proxy.parse(f"{scheme}://127.0.0.1:{proxy.port}")
+        async with open_http(user_agent="test/1", lookup=nobody, proxy=parsed) as http:
+            lane = http.lane()
+            body = b""
+            async with lane.get("http://t.example/x", {}) as answer:
+                while data := await answer.read():
+                    body += data
+            await lane.aclose()
+    assert body == b"hello"
+    assert proxy.heard[-1].startswith(asked)

@@ -8,10 +8,11 @@ import pytest
 from tests.metainfo.making import BLOCK, Contents, make_torrent
 from trio_torrent.metainfo.infohash import Version
 from trio_torrent.metainfo.torrent import Metainfo
-from trio_torrent.wire.messages import Piece, Request
+from trio_torrent.wire.messages import Landed, Piece, Request
 from trio_torrent.wire.web_answers import UnusableError, WebSeedError
+from trio_torrent.wire.web_transfer import FORESEEN, Transfer
 from trio_torrent.wire.web_urls import Files, Get, Source, Span
-from trio_torrent.wire.webseed import LITTLE, MOST_REQUEST, MUCH, Orders, Transfer
+from trio_torrent.wire.webseed import LITTLE, MOST_REQUEST, MUCH, Orders
 
 PIECE = 4 * BLOCK
 DATA = Random(1).randbytes(8 * PIECE + 100)
@@ -42,7 +43,7 @@ class World:
     def expect(self, *blocks: tuple[int, int]) -> None:
         for piece, block in blocks:
             request = self.request(piece, block)
-            self.orders.expect(request, self.place(request))
+            self.orders.expect(request, self.place)
 
     def expect_all(self) -> None:
         geometry = self.metainfo.geometry
@@ -72,8 +73,20 @@ class World:
         return gets, blocks
 
 
-def keys(pieces: Iterable[Piece]) -> list[tuple[int, int]]:
-    return [(piece.piece, piece.offset // BLOCK) for piece in pieces]
+def keys(told: Iterable[Landed | Piece]) -> list[tuple[int, int]]:
+    blocks = [block for each in told for block in (each.requests if isinstance(each, Landed) else [each])]
+    return [(block.piece, block.offset // BLOCK) for block in blocks]
+
+
+def scatter(orders: Orders, transfer: Transfer, data: bytes) -> int:
+    """Receive these as a socket would: as many of them as there are buffers for."""
+    at = 0
+    for buffer in transfer.buffers():
+        part = data[at : at + len(buffer)]
+        buffer[: len(part)] = part
+        at += len(part)
+    orders.received(transfer, at)
+    return at
 
 
 def take(world: World) -> Transfer:
@@ -134,6 +147,9 @@ def test_a_get_is_for_no_more_than_16_mib():
     class Endless:
         """One file of a terabyte."""
 
+        def where(self, request: Request) -> tuple[int, int]:
+            return 0, request.piece * PIECE + request.offset
+
         def spans(self, request: Request) -> list[Span]:
             return [Span(0, request.piece * PIECE + request.offset, request.length)]
 
@@ -153,7 +169,7 @@ def test_a_get_is_for_no_more_than_16_mib():
     orders = Orders(source)
     place = memoryview(bytearray(BLOCK))
     for block in range(2 * MOST_REQUEST // BLOCK):
-        orders.expect(Request(block // 4, block % 4 * BLOCK, BLOCK), place)
+        orders.expect(Request(block // 4, block % 4 * BLOCK, BLOCK), lambda request: place)
     sizes = []
     while (transfer := orders.next()) is not None:
         sizes.append(transfer.missing)
@@ -211,6 +227,60 @@ def test_any_split_of_the_body(size):
         world.orders.end(transfer)
     assert len(blocks) == len(set(blocks)) == 33
     assert world.buffer[: len(DATA)] == DATA
+
+
+@pytest.mark.parametrize("size", [1000, BLOCK, 3 * BLOCK + 1])
+def test_a_body_lands_in_its_places(size):
+    world = World()
+    world.expect_all()
+    transfer = take(world)
+    body, blocks, at = world.body(transfer), [], 0
+    while transfer.missing:
+        at += scatter(world.orders, transfer, body[at : at + size])
+        blocks += keys(world.orders.taken())
+    assert (at, transfer.is_wanted, transfer.buffers()) == (len(DATA), False, [])
+    assert blocks == sorted(set(blocks))
+    assert len(blocks) == 33
+    assert world.buffer[: len(DATA)] == DATA
+
+
+def test_buffers_are_the_places_and_end_with_the_body():
+    world = World()
+    world.expect((0, 0), (0, 1), (0, 2), (0, 3), (1, 0))
+    transfer = take(world)
+    world.orders.forget(world.request(0, 1))
+    world.orders.forget(world.request(0, 2))
+    assert sum(map(len, transfer.buffers())) == 5 * BLOCK
+    scatter(world.orders, transfer, world.body(transfer))
+    assert keys(world.orders.taken()) == [(0, 0), (0, 3), (1, 0)]
+    assert (transfer.skipped, transfer.missing) == (2 * BLOCK, 0)
+    assert world.buffer[: 5 * BLOCK] == DATA[:BLOCK] + b"\xee" * 2 * BLOCK + DATA[3 * BLOCK : 5 * BLOCK]
+
+
+def test_a_place_is_lent_when_it_is_nearly_its_turn():
+    world = World({(): bytes((FORESEEN + 5) * BLOCK)})
+    lent: list[Request] = []
+
+    def lend(request: Request) -> memoryview:
+        lent.append(request)
+        return world.place(request)
+
+    for block in range(FORESEEN + 5):
+        world.orders.expect(world.request(block // 4, block % 4), lend)
+    transfer = take(world)
+    assert not lent
+    transfer.buffers()
+    assert len(lent) == FORESEEN
+    scatter(world.orders, transfer, world.body(transfer))
+    scatter(world.orders, transfer, bytes(5 * BLOCK))
+    assert len(lent) == len(set(lent)) == len(keys(world.orders.taken())) == FORESEEN + 5
+
+
+def test_one_receive_is_for_so_many_places():
+    world = World({(): bytes((FORESEEN + 5) * BLOCK)})
+    world.expect_all()
+    transfer = take(world)
+    assert sum(map(len, transfer.buffers())) == FORESEEN * BLOCK
 
 
 def test_too_long_a_body_is_an_error():
@@ -348,7 +418,7 @@ def test_a_second_body_of_the_whole_file_is_not_read():
     assert not world.orders.answered(second, whole)
     world.orders.end(second)
     world.orders.feed(first, bytes(len(whole)))
-    assert len(world.orders.taken()) == 2 * count
+    assert len(keys(world.orders.taken())) == 2 * count
 
 
 def test_too_many_copies_of_a_file_are_enough():
@@ -387,8 +457,8 @@ class Life(World):
         key = piece, self.random.randrange(self.metainfo.geometry.block_count(piece))
         if key not in self.lent:
             request = self.request(*key)
-            self.lent[key] = memoryview(bytearray(b"\xee" * request.length))
-            self.orders.expect(request, self.lent[key])
+            self.lent[key] = place = memoryview(bytearray(b"\xee" * request.length))
+            self.orders.expect(request, lambda _: place)
 
     def take_back(self) -> None:
         if self.lent:
@@ -411,16 +481,18 @@ class Life(World):
         if self.to_come:
             transfer = self.random.choice(list(self.to_come))
             count = self.random.choice([1, 1000, BLOCK, 3 * BLOCK])
-            self.orders.feed(transfer, self.to_come[transfer][:count])
+            if self.random.random() < 0.5:
+                self.orders.feed(transfer, self.to_come[transfer][:count])
+            else:
+                count = scatter(self.orders, transfer, self.to_come[transfer][:count])
             self.to_come[transfer] = self.to_come[transfer][count:]
             if not transfer.missing or not transfer.is_wanted:
                 del self.to_come[transfer]
                 self.orders.end(transfer)
 
     def collect(self) -> None:
-        for block in self.orders.taken():
-            place = self.lent.pop((block.piece, block.offset // BLOCK))
-            assert block.data == place == self.truth(Request(block.piece, block.offset, len(place)))
+        for key in keys(self.orders.taken()):
+            assert self.lent.pop(key) == self.truth(self.request(*key))
 
     def truth(self, request: Request) -> bytes:
         spans = Files("http://h.example/", self.metainfo).spans(request)

@@ -60,11 +60,15 @@ class Way(httpcore.AsyncNetworkBackend, abc.ABC):
     async def _connect(self, host: str, port: int) -> None:
         """Set `_stream`, also where something fails afterwards."""
 
-    async def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:  # noqa: ANN401
-        """Called by httpcore; its time-outs and socket options are not used here."""
+    async def open(self, host: str, port: int) -> httpcore.AsyncNetworkStream:
+        """A connection. Raises TrackerError or what httpcore does."""
         await self._connect(host, port)
         assert self._stream is not None
-        return WideStream(self._stream)
+        return self._stream
+
+    async def connect_tcp(self, host: str, port: int, *_: Any, **__: Any) -> httpcore.AsyncNetworkStream:  # noqa: ANN401
+        """Called by httpcore; its time-outs and socket options are not used here."""
+        return WideStream(await self.open(host, port))
 
     def pool(self, context: ssl.SSLContext) -> httpcore.AsyncConnectionPool:
         """What sends the request."""

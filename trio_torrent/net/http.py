@@ -30,6 +30,7 @@ from trio_torrent.errors import TrackerError
 from trio_torrent.wire.web_answers import in_words
 
 from .body import read_body
+from .bulk import BulkTransport
 from .guard import Detour, Direct, Means, Way
 from .lane import Lane
 from .lookup import SystemLookup
@@ -85,8 +86,13 @@ class Http:
             headers={**self._says, "Accept-Encoding": "identity"},
             parse=_parse,
             way=lambda url: self._way(url, local, None),
-            transport=lambda url, way: _GuardedTransport(self._context_for(url), way),
+            transport=lambda url, way: self._bulk(self._context_for(url), way),
         )
+
+    def _bulk(self, context: ssl.SSLContext, way: Way) -> httpx.AsyncBaseTransport:
+        """A proxy that is asked by HTTP is left to httpcore, which knows how; no such proxy is too fast for it."""
+        proxy = self._means.proxy
+        return _GuardedTransport(context, way) if proxy and proxy.scheme == "http" else BulkTransport(context, way)
 
     async def _follow(self, url: httpx.URL, limit: int, local: Local, family: Family | None) -> bytes:
         for _ in range(MAX_REDIRECTS + 1):

@@ -7,8 +7,8 @@ that of a URL goes to that URL's host. There is no deadline for the whole, which
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias
 
 import httpx
@@ -17,6 +17,7 @@ import trio
 from trio_torrent.errors import TrackerError
 from trio_torrent.wire.web_answers import WebSeedError
 
+from .bulk import BODY, Buffers, SizedBody
 from .guard import Way
 from .words import in_one_line
 
@@ -38,16 +39,26 @@ class Answer:
         self.headers: Mapping[str, str] = response.headers
         self._response = response
         self._chunks = response.aiter_raw()
+        self._body: SizedBody | None = response.extensions.get(BODY)
 
     async def read(self) -> bytes:
         """The next chunk of the body as it was sent, packed or not; nothing at its end. Raises WebSeedError."""
-        try:
-            with trio.fail_after(SILENCE_SECONDS):
-                return await anext(self._chunks, b"")
-        except trio.TooSlowError:
-            raise WebSeedError(f"silent for {SILENCE_SECONDS:g} s") from None
-        except _NETWORK_ERRORS as error:
-            raise WebSeedError(in_one_line(error)) from error
+        with _in_time():
+            return await anext(self._chunks, b"")
+
+    @property
+    def lands(self) -> bool:
+        """The next bytes of the body can be had by `receive_into`, which is cheaper."""
+        return self._body is not None and self._body.lands
+
+    async def receive_into(self, buffers: Buffers) -> int:
+        """Fill these, which have room for no more than the rest of the body; with how many bytes, 0 if it broke off.
+
+        Raises WebSeedError.
+        """
+        assert self._body is not None
+        with _in_time():
+            return await self._body.receive_into(buffers)
 
     async def aclose(self) -> None:
         """Read no more. What was left unread costs the connection.
@@ -158,6 +169,17 @@ class Lane:
                 await client.aclose()
             if way is not None:
                 await way.aclose()
+
+
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        with trio.fail_after(SILENCE_SECONDS):
+            yield
+    except trio.TooSlowError:
+        raise WebSeedError(f"silent for {SILENCE_SECONDS:g} s") from None
+    except _NETWORK_ERRORS as error:
+        raise WebSeedError(in_one_line(error)) from error
 
 
 OpenLane: TypeAlias = Callable[[], Lane]

@@ -16,11 +16,12 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.events import Event, Left, PeerId, Received
 from trio_torrent.wire.extended import ExtendedHandshake, encode_extended
 from trio_torrent.wire.messages import Bitfield as HasPieces
-from trio_torrent.wire.messages import KeepAlive, Message, Request, Suggest, Unchoke
+from trio_torrent.wire.messages import KeepAlive, Landed, Message, Piece, Request, Suggest, Unchoke
 from trio_torrent.wire.ut_metadata import MetadataData
 from trio_torrent.wire.web_answers import LacksError, WebSeedError, read_answer
+from trio_torrent.wire.web_transfer import Transfer
 from trio_torrent.wire.web_urls import Get, Source
-from trio_torrent.wire.webseed import Orders, Transfer
+from trio_torrent.wire.webseed import Orders
 
 from .boundary import Boundary
 from .lane import Answer, Lane, OpenLane
@@ -81,7 +82,7 @@ class WebSeedConnection:
         """Get blocks, for the places given; without any they come with data of their own."""
         self._asks += 1
         for request in requests:
-            self._orders.expect(request, None if place is None else place(request))
+            self._orders.expect(request, place)
         self._wake()
 
     def withdraw(self, requests: Sequence[Request], *, tell: bool = True) -> None:
@@ -203,17 +204,27 @@ class WebSeedConnection:
     async def _receive(self, transfer: Transfer, answer: Answer, inbox: trio.MemorySendChannel[Event]) -> None:
         """Read the body as long as it is wanted; to its very end if it can be, so that the connection can be kept."""
         while transfer.is_wanted or not transfer.missing:
-            if not (data := await answer.read()):
+            if answer.lands:
+                count = await answer.receive_into(transfer.buffers)
+                self._orders.received(transfer, count)
+            else:
+                data = await answer.read()
+                count = len(data)
+                self._orders.feed(transfer, data)
+            if not count:
                 if transfer.missing:
                     raise WebSeedError("ended before all was sent")
                 return
-            self._orders.feed(transfer, data)
             await self._report(inbox)
 
     async def _report(self, inbox: trio.MemorySendChannel[Event]) -> None:
         if blocks := self._orders.taken():
-            self._gave(sum([len(block.data) for block in blocks]))
+            self._gave(sum(map(_size, blocks)))
             await inbox.send(Received(self.id, blocks, self._asks))
+
+
+def _size(told: Landed | Piece) -> int:
+    return len(told.data) if isinstance(told, Piece) else sum([request.length for request in told.requests])
 
 
 def _first(group: BaseExceptionGroup[WebSeedError]) -> WebSeedError:

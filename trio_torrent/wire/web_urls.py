@@ -5,7 +5,7 @@ Either way it has *resources*, known by number, and a block is spans of bytes in
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, TypeAlias
 from urllib.parse import quote
 
 import attrs
@@ -15,6 +15,9 @@ from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.metainfo.torrent import Metainfo
 
 from .messages import Request
+
+Where: TypeAlias = tuple[int, int]
+"""A resource, and bytes from its start."""
 
 
 @attrs.frozen
@@ -52,6 +55,9 @@ class Probe:
 class Source(Protocol):
     """What a web seed has, and how to ask for it."""
 
+    def where(self, request: Request) -> Where | None:
+        """The resource that has all of a block, and its offset there; None where one has to look closer."""
+
     def spans(self, request: Request) -> list[Span]:
         """What a block is made of, in order."""
 
@@ -77,19 +83,22 @@ class Files:
         self._layout: FileLayout = metainfo.layout
         self._geometry: Geometry = metainfo.geometry
         self._last = 0  # the file that was needed last
+        self._piece_length = metainfo.geometry.piece_length
+
+    def where(self, request: Request) -> Where | None:
+        """Most blocks are in the same file as the one before."""
+        last = self._layout.files[self._last]
+        start = request.piece * self._piece_length + request.offset
+        inside = last.offset <= start and start + request.length <= last.end and not last.padding
+        return (self._last, start - last.offset) if inside else None
 
     def spans(self, request: Request) -> list[Span]:
         """One for each file that the block has a part in."""
         start = self._geometry.piece_start(request.piece) + request.offset
         files = self._layout.files
-        last = files[self._last]  # most blocks are in the same file as the one before
-        if last.offset <= start and start + request.length <= last.end:
-            return [Span(None if last.padding else self._last, start - last.offset, request.length)]
-        self._last = self._layout.slices(start, 1)[0].file
-        return [
-            Span(None if files[part.file].padding else part.file, part.offset, part.length)
-            for part in self._layout.slices(start, request.length)
-        ]
+        parts = self._layout.slices(start, request.length)
+        self._last = parts[-1].file
+        return [Span(None if files[part.file].padding else part.file, part.offset, part.length) for part in parts]
 
     def get(self, resource: int, start: int, end: int) -> Get:
         """A part of one file, or all of it."""
@@ -125,6 +134,10 @@ class Script:
         url = url.partition("#")[0]
         self._url = f"{url}{'&' if '?' in url else '?'}info_hash={quote(info_hash, safe='')}"
         self._geometry = geometry
+
+    def where(self, request: Request) -> Where:
+        """Always in its piece."""
+        return request.piece, request.offset
 
     def spans(self, request: Request) -> list[Span]:
         """The block, as part of its piece."""

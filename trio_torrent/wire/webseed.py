@@ -4,8 +4,10 @@ Blocks are asked for a few at a time, and a server wants few requests for many b
 and a request is made for as much of it as lies in a row; the next one is made when much waits, and no less than is on
 its way. Thus requests grow to half of what is outstanding, and a server always has something to send.
 
-    expect(request, place)    this block is wanted; it goes there         forget(request)     no longer
-    next()                    a `Transfer`: a GET that should be made     transfer.feed(data) what came of its body
+    expect(request, lend)     this block is wanted; `lend` says where     forget(request)     no longer
+    next()                    a `Transfer`: a GET that should be made     end(transfer)       it is over
+    transfer.buffers()        where its body goes                         received(transfer, count)   that many came
+    feed(transfer, data)      the same for bytes that come by themselves
     taken()                   the blocks that are whole since one last asked
 
 As in `connection`, places are lent: once `forget` returns, nothing is written there. What comes of it all the same is
@@ -16,11 +18,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import attrs
-
-from .messages import Piece, Request
-from .web_answers import UnusableError, WebSeedError
-from .web_urls import Get, Source
+from .messages import Landed, Piece, Request
+from .web_answers import UnusableError
+from .web_transfer import Block, Lend, Part, Transfer
+from .web_urls import Source, Span, Where
 
 MOST_REQUEST = 16 << 20  # bytes of one GET: libtorrent's `urlseed_max_request_bytes`
 
@@ -34,120 +35,16 @@ MOST_COPIES_SKIPPED = 3
 MOST_SKIPPED = 256 << 20
 
 
-@attrs.define(eq=False)
-class _Block:
-    request: Request
-    place: memoryview
-    own: bool  # the place is the block's own, and nobody's else
-    missing: int  # bytes
-
-    def piece(self) -> Piece:
-        data = bytes(self.place) if self.own else self.place
-        return Piece(self.request.piece, self.request.offset, data)
-
-
-@attrs.define(eq=False)
-class _Part:
-    """What one resource has of a block."""
-
-    block: _Block
-    place: memoryview
-
-
-class Transfer:
-    """One GET and its body, and what is wanted of it."""
-
-    def __init__(self, resource: int, start: int, end: int, parts: dict[int, _Part], get: Get) -> None:
-        self.get = get
-        self.resource = resource
-        self.skipped: int = 0  # bytes that nobody wanted
-        self._at = start  # bytes from the start of the resource, as of the body's
-        self._end = end
-        self._parts = parts  # by where they begin; all of them are ahead
-        self._current: _Part | None = None
-        self._filled = 0  # bytes of it
-
-    @property
-    def missing(self) -> int:
-        """Bytes of the body that have not come."""
-        return self._end - self._at
-
-    @property
-    def is_wanted(self) -> bool:
-        """There is somebody for what is still to come."""
-        return self._current is not None or bool(self._parts)
-
-    def feed(self, data: bytes) -> list[_Block]:
-        """Take what came of the body; the blocks that are whole now. WebSeedError if it is too much."""
-        if len(data) > self.missing:
-            raise WebSeedError("sends more than it said")
-        view, whole = memoryview(data), []
-        while view:
-            count = self._take(view)
-            self._at += count
-            view = view[count:]
-            if (block := self._settle()) is not None:
-                whole.append(block)
-        return whole
-
-    def _take(self, view: memoryview) -> int:
-        """Put the bytes where they belong, up to the end of a part or the beginning of one; how many that are."""
-        if self._current is None and (part := self._parts.pop(self._at, None)) is not None:
-            self._current, self._filled = part, 0
-        if (current := self._current) is None:
-            count = min(len(view), min(self._parts, default=self._end) - self._at)
-            self.skipped += count
-            return count
-        count = min(len(view), len(current.place) - self._filled)
-        current.place[self._filled : self._filled + count] = view[:count]
-        self._filled += count
-        return count
-
-    def _settle(self) -> _Block | None:
-        """The block whose last part this was."""
-        part = self._current
-        if part is None or self._filled < len(part.place):
-            return None
-        self._current = None
-        part.block.missing -= len(part.place)
-        return None if part.block.missing else part.block
-
-    def lies_ahead(self, resource: int, offset: int, length: int) -> bool:
-        """The body has this, and it has not come."""
-        ahead = self._at + (0 if self._current is None else len(self._current.place) - self._filled)
-        return resource == self.resource and ahead <= offset and offset + length <= self._end
-
-    def want(self, offset: int, part: _Part) -> None:
-        """Something that lies ahead is wanted."""
-        self._parts[offset] = part
-
-    def drop(self, offset: int, block: _Block) -> None:
-        """What the block has there is not wanted."""
-        if (part := self._parts.get(offset)) is not None and part.block is block:
-            del self._parts[offset]
-        if self._current is not None and self._current.block is block:
-            self._current = None
-
-    def restart(self, answered: range) -> None:
-        """The body is not what was asked for, but these bytes of the resource."""
-        self._at, self._end = answered.start, answered.stop
-
-    def leftovers(self) -> dict[int, _Part]:
-        """What is wanted and did not come, but for a part that was begun."""
-        parts, self._parts = self._parts, {}
-        return parts
-
-
 class Orders:
     """All that is asked of one web seed."""
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._blocks: dict[tuple[int, int], _Block] = {}  # by piece and offset
-        self._waiting: dict[tuple[int, int], _Part] = {}  # by resource and offset; in no transfer, the oldest first
+        self._blocks: dict[tuple[int, int], Block] = {}  # by piece and offset
+        self._waiting: dict[Where, Block | Part] = {}  # by resource and offset, the oldest first; in no transfer
         self._waiting_bytes = 0
         self._transfers: list[Transfer] = []
-        self._whole: dict[tuple[int, int], Piece] = {}
+        self._whole: dict[tuple[int, int], Request | Piece] = {}  # those that have landed, or their data
         self._whole_files: dict[int, int] = {}  # resources of which all is sent always: bytes that nobody wanted
 
     def __repr__(self) -> str:
@@ -155,33 +52,38 @@ class Orders:
 
     # -- what is asked for -------------------------------------------------------------------------------------------
 
-    def expect(self, request: Request, place: memoryview | None) -> None:
-        """The block is wanted; its data goes to `place`, or comes with the block where there is none."""
-        if (request.piece, request.offset) in self._blocks:
+    def expect(self, request: Request, lend: Lend | None) -> None:
+        """The block is wanted; its data goes where `lend` says, or comes with the block."""
+        key = request.piece, request.offset
+        if key in self._blocks:
             self.forget(request)
-        own = place is None
-        place = memoryview(bytearray(request.length)) if place is None else place
-        block = _Block(request, place, own, request.length)
-        self._blocks[request.piece, request.offset] = block
+        self._blocks[key] = block = Block(request, lend)
+        if (where := self._source.where(request)) is not None:
+            self._order(where, block)
+        else:
+            self._order_parts(block, self._source.spans(request))
+
+    def _order_parts(self, block: Block, spans: Iterable[Span]) -> None:
         at = 0
-        for span in self._source.spans(request):
-            part = _Part(block, place[at : at + span.length])
+        for span in spans:
+            part = Part(block, block.place[at : at + span.length])
             at += span.length
             if span.resource is None:
                 part.place[:] = bytes(span.length)
                 block.missing -= span.length
             else:
-                self._order(span.resource, span.offset, part)
+                self._order((span.resource, span.offset), part)
         if not block.missing:
             self._finish([block])
 
-    def _order(self, resource: int, offset: int, part: _Part) -> None:
+    def _order(self, where: Where, part: Block | Part) -> None:
+        size = part.size
         for transfer in self._transfers:
-            if transfer.lies_ahead(resource, offset, len(part.place)):
-                transfer.want(offset, part)
+            if transfer.lies_ahead(where, size):
+                transfer.want(where[1], part)
                 return
-        self._waiting[resource, offset] = part
-        self._waiting_bytes += len(part.place)
+        self._waiting[where] = part
+        self._waiting_bytes += size
 
     def forget(self, request: Request) -> None:
         """Take the block's place back."""
@@ -222,18 +124,18 @@ class Orders:
             return False
         resource, start = next(reversed(self._waiting))
         part = self._waiting[resource, start]
-        return start + len(part.place) < self._source.size(resource)
+        return start + part.size < self._source.size(resource)
 
     def next(self) -> Transfer | None:
         """The GET to make now, if it is time for one."""
         if not self.are_due:
             return None
         resource, start = next(iter(self._waiting))
-        parts: dict[int, _Part] = {}
+        parts: dict[int, Block | Part] = {}
         end = start
         while end - start < MOST_REQUEST and (part := self._waiting.pop((resource, end), None)) is not None:
             parts[end] = part
-            end += len(part.place)
+            end += part.size
         self._waiting_bytes -= end - start
         transfer = Transfer(resource, start, end, parts, self._source.get(resource, start, end))
         self._transfers.append(transfer)
@@ -258,7 +160,7 @@ class Orders:
             transfer.want(offset, part)
         for resource, offset in [key for key in self._waiting if key[0] == transfer.resource]:
             part = self._waiting.pop((resource, offset))
-            self._waiting_bytes -= len(part.place)
+            self._waiting_bytes -= part.size
             transfer.want(offset, part)
         return True
 
@@ -266,6 +168,15 @@ class Orders:
         """So much of the body has come. Raises WebSeedError if it is too much."""
         skipped = transfer.skipped
         self._finish(transfer.feed(data))
+        self._count_skipped(transfer, skipped)
+
+    def received(self, transfer: Transfer, count: int) -> None:
+        """So many bytes went to the transfer's buffers."""
+        skipped = transfer.skipped
+        self._finish(transfer.received(count))
+        self._count_skipped(transfer, skipped)
+
+    def _count_skipped(self, transfer: Transfer, skipped: int) -> None:
         if transfer.resource in self._whole_files:
             self._whole_files[transfer.resource] += transfer.skipped - skipped
             self._allow_for(transfer, 0)
@@ -276,20 +187,22 @@ class Orders:
         if self._whole_files.get(transfer.resource, 0) + more > most:
             raise UnusableError("cannot send parts of a file (HTTP ranges)")
 
-    def _finish(self, blocks: Iterable[_Block]) -> None:
+    def _finish(self, blocks: Iterable[Block]) -> None:
         for block in blocks:
             key = block.request.piece, block.request.offset
             del self._blocks[key]
-            self._whole[key] = block.piece()
+            self._whole[key] = block.told()
 
     def end(self, transfer: Transfer) -> None:
         """The transfer is over; what it was to bring and has not waits again."""
         self._transfers.remove(transfer)
         for offset, part in transfer.leftovers().items():
-            self._order(transfer.resource, offset, part)
+            self._order((transfer.resource, offset), part)
 
-    def taken(self) -> tuple[Piece, ...]:
+    def taken(self) -> tuple[Landed | Piece, ...]:
         """The blocks that are whole, each once."""
-        pieces = tuple(self._whole.values())
-        self._whole.clear()
-        return pieces
+        whole = self._whole.values()
+        landed = tuple([block for block in whole if isinstance(block, Request)])
+        brought = [block for block in whole if isinstance(block, Piece)] if len(landed) < len(whole) else []
+        self._whole = {}
+        return (Landed(landed), *brought) if landed else tuple(brought)
