@@ -12,6 +12,7 @@ import click
 from .commands import commands
 from .completion import VARIABLE
 from .exits import Exit, complaint, exit_code, explain, leaves
+from .garbage import uncollected
 from .program import NAME
 from .streams import finish_streams, prepare_streams
 
@@ -21,7 +22,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     prepare_streams()
     if VARIABLE in os.environ:
         commands.main(prog_name=NAME)  # tells a shell how a line may go on
-    code = _run(sys.argv[1:] if arguments is None else arguments)
+    with uncollected():
+        code = _run(sys.argv[1:] if arguments is None else arguments)
     finish_streams()
     sys.exit(code)
 

@@ -17,6 +17,7 @@ import click
 import trio
 
 from .exits import Exit
+from .garbage import loaded
 
 Command: TypeAlias = Callable[[trio.CancelScope], Awaitable[Exit]]
 """Does what was asked for, with all that may be interrupted inside the scope."""
@@ -28,6 +29,7 @@ logger: logging.Logger = logging.getLogger("trio_torrent")
 def run(command: Command) -> Exit:
     """Run a command to its end. Raises what it raises, in exception groups as it comes."""
     _set_up_log(debug=bool(click.get_current_context().find_root().params["debug"]))
+    loaded()
     try:
         return trio.run(_supervise, command)
     except BaseException:
