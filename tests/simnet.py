@@ -21,11 +21,12 @@ from trio_torrent.address import Address
 from trio_torrent.client.buckets import Buckets
 from trio_torrent.client.content import Rules
 from trio_torrent.client.discovery import Finder
-from trio_torrent.client.engine import Engine, Wishes
+from trio_torrent.client.engine import Engine
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.shared import Shared
 from trio_torrent.client.torrent import Torrent
+from trio_torrent.client.wishes import Wishes
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, TrackerError

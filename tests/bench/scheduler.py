@@ -14,7 +14,8 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
 from trio_torrent.swarm.commands import Ask, Command, Verify
 from trio_torrent.swarm.events import Event, Joined, PeerId, PieceVerified, Received
-from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler
+from trio_torrent.swarm.ours import Ours
+from trio_torrent.swarm.scheduler import Limits, Scheduler
 from trio_torrent.wire import messages as wire
 
 BLOCKS = 30_000  # to measure over: half of the smallest torrent

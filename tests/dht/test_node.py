@@ -438,7 +438,7 @@ def test_an_abandoned_search_says_nothing_more():
     answer_all(node)
     assert search.done
     assert node.news() == []
-    assert not node._running
+    assert not len(node._walking)
 
 
 def test_the_late_make_way():

@@ -22,7 +22,8 @@ from trio_torrent.net.backlog import BATCH
 from trio_torrent.net.peer import MOST_UNSAID
 from trio_torrent.swarm import commands as do
 from trio_torrent.swarm.events import Event, Joined, Left, PeerId, Received, Served, Tick
-from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler
+from trio_torrent.swarm.ours import Ours
+from trio_torrent.swarm.scheduler import Limits, Scheduler
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.codec import PIECE_HEADER
 

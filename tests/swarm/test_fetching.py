@@ -3,13 +3,14 @@
 import pytest
 
 from trio_torrent.bitfield import Bitfield
-from trio_torrent.swarm.asking import ENDGAME_WINDOW, FAIR_SHARE
+from trio_torrent.swarm.asking import ENDGAME_WINDOW, FAIR_SHARE, REST_SECONDS
 from trio_torrent.swarm.availability import HIGH, SKIP
 from trio_torrent.swarm.commands import Ask, Discard, Keep, Send, Verify, Withdraw
-from trio_torrent.swarm.fetching import ALONE_SECONDS, MOST_REJECTS, REST_SECONDS
+from trio_torrent.swarm.fetching import MOST_REJECTS
 from trio_torrent.swarm.peers import MOST_CANCELLED, Peer
 from trio_torrent.swarm.pipeline import FIRST_BLOCK_SECONDS, FIRST_WINDOW
 from trio_torrent.swarm.rates import Bucket
+from trio_torrent.swarm.suspects import ALONE_SECONDS
 from trio_torrent.wire import messages as wire
 
 from .making import BLOCK, GEOMETRY, NOW, PIECES, Swarm, address, every_block, landed, make_peer, make_swarm, own

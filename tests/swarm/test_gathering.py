@@ -14,11 +14,13 @@ from trio_torrent.address import Address, ip_of
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.infohash import InfoHashes
 from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Send
+from trio_torrent.swarm.company import IDLE_SECONDS, KEEP_ALIVE_SECONDS
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, Failure, Joined, Left, PeerId, Received, Tick
 from trio_torrent.swarm.extensions import DONTHAVE, METADATA, PEX
 from trio_torrent.swarm.gathering import Gathering
+from trio_torrent.swarm.ours import Ours
 from trio_torrent.swarm.pool import USER
-from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
+from trio_torrent.swarm.scheduler import Limits, Scheduler
 from trio_torrent.swarm.stall import Stall
 from trio_torrent.wire import messages as wire
 from trio_torrent.wire.extended import ExtendedHandshake, decode_extended, encode_extended

@@ -7,14 +7,13 @@ import pytest
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.swarm.availability import HIGH, LOW, NORMAL, SKIP
+from trio_torrent.swarm.budget import PIECE_BUDGET, UNWRITTEN_BUDGET
 from trio_torrent.swarm.copies import MOST_ASKERS, Helper
 from trio_torrent.swarm.events import PeerId
 from trio_torrent.swarm.picker import (
     COMMON_FIRST,
     HELD_UP_SECONDS,
     LEAD_SECONDS,
-    PIECE_BUDGET,
-    UNWRITTEN_BUDGET,
     Picker,
 )
 from trio_torrent.swarm.urgent import URGENT_SECONDS, Giver
@@ -108,34 +107,34 @@ def test_a_common_piece_that_is_begun_waits_for_a_rarer_one():
 
 def test_priority_comes_before_rarity():
     picker = crowd([4, 5, 6], [4, 5], [4])
-    picker.prioritize(4, HIGH)
-    picker.prioritize(6, LOW)
+    picker.demand.prioritize(4, HIGH)
+    picker.demand.prioritize(6, LOW)
     assert order(picker.pick(ONE, Bitfield(12, [4, 5, 6]), EVERYTHING, NOW)) == [4, 5, 6]
 
 
 def test_what_is_not_wanted_is_not_fetched_until_it_is():
     picker = make(have=[0, 1, 2, 3])
-    picker.prioritize(4, SKIP)
+    picker.demand.prioritize(4, SKIP)
     assert (picker.pick(ONE, ALL, EVERYTHING, NOW), picker.lacking.count) == ([], 0)
-    picker.prioritize(4, NORMAL)
+    picker.demand.prioritize(4, NORMAL)
     assert picker.pick(ONE, ALL, EVERYTHING, NOW) == every_block(4)
 
 
 def test_a_piece_no_longer_wanted_can_be_given_up_in_flight():
     picker = make(have=[0, 1, 2, 3])
     picker.pick(ONE, ALL, EVERYTHING, NOW)
-    picker.prioritize(4, SKIP)
+    picker.demand.prioritize(4, SKIP)
     picker.release(ONE, 4, 0)
     picker.give_up(4)
     assert (picker.pick(ONE, ALL, EVERYTHING, NOW), list(picker.partials)) == ([], [])
-    picker.prioritize(4, NORMAL)
+    picker.demand.prioritize(4, NORMAL)
     assert picker.pick(ONE, ALL, EVERYTHING, NOW) == every_block(4)
 
 
 def test_what_is_had_does_not_become_wanted_again():
     picker = make(have=[0, 1, 2, 3])
-    picker.prioritize(0, SKIP)
-    picker.prioritize(0, HIGH)
+    picker.demand.prioritize(0, SKIP)
+    picker.demand.prioritize(0, HIGH)
     assert {request.piece for request in picker.pick(ONE, ALL, EVERYTHING, NOW)} == {4}
 
 
@@ -152,23 +151,23 @@ def test_hints_come_before_rarity_but_not_before_what_is_not_there():
 
 def test_what_cannot_be_verified_yet_is_held_back():
     picker = make(have=[0, 1, 2])
-    picker.hold([3])
+    picker.demand.hold([3])
     assert order(picker.pick(ONE, ALL, EVERYTHING, NOW)) == [4]
     assert picker.lacking.count == 2
-    picker.unhold([3])
+    picker.demand.unhold([3])
     assert order(picker.pick(ONE, ALL, EVERYTHING, NOW)) == [3]
 
 
 def test_what_somebody_waits_for_comes_first_by_its_deadline():
     picker = crowd()
     picker.pick(ONE, Bitfield(12, [6]), 1, NOW)
-    picker.set_urgent([(9, NOW + 2), (8, NOW + 1), (6, NOW + 3), (0, NOW)], reading=True)
+    picker.demand.set_urgent([(9, NOW + 2), (8, NOW + 1), (6, NOW + 3), (0, NOW)], reading=True)
     assert order(picker.pick(TWO, Bitfield.full(12), 5, NOW)) == [8, 9, 6]
 
 
 def test_a_late_block_that_somebody_waits_for_is_asked_of_a_second_peer():
     picker = crowd()
-    picker.set_urgent([(8, NOW)], reading=True)
+    picker.demand.set_urgent([(8, NOW)], reading=True)
     asked = picker.pick(ONE, Bitfield(12, [8]), EVERYTHING, NOW)
     everything = Bitfield.full(12)
     assert picker.pick_again(helper(TWO, everything), EVERYTHING, NOW) == []
@@ -178,7 +177,7 @@ def test_a_late_block_that_somebody_waits_for_is_asked_of_a_second_peer():
 
 def test_what_laggards_were_asked_for_is_asked_of_others_before_it_is_late():
     picker, needed = crowd(), NOW + LEAD_SECONDS
-    picker.set_urgent([(8, needed)], reading=True)
+    picker.demand.set_urgent([(8, needed)], reading=True)
     asked = picker.pick(ONE, Bitfield(12, [8]), EVERYTHING, NOW)
     soon = NOW + URGENT_SECONDS + 0.1
     assert picker.pick_again(helper(TWO, Bitfield.full(12)), EVERYTHING, soon) == []
@@ -192,14 +191,14 @@ def test_reading_on_begins_a_piece_although_the_budget_is_used_up():
     picker, everything = make(geometry=long), Bitfield.full(20)
     used = {request.piece for request in picker.pick(ONE, everything, 100_000, NOW)}
     unused = min(set(range(20)) - used)
-    picker.set_urgent([(unused, NOW)], reading=True)
+    picker.demand.set_urgent([(unused, NOW)], reading=True)
     assert order(picker.pick(TWO, everything, 5, NOW)) == [unused]
 
 
 def test_what_somebody_waits_for_is_spread_over_all_who_give():
     picker = make(geometry=Geometry.contiguous(8 * BLOCK, 4 * 8 * BLOCK))
     everything, half = Bitfield.full(4), Giver(0.5)
-    picker.set_urgent([(2, NOW)], reading=True)
+    picker.demand.set_urgent([(2, NOW)], reading=True)
     one = picker.pick(ONE, everything, 6, NOW, giver=half)
     assert [request.piece == 2 for request in one] == [True] * 4 + [False] * 2
     two = picker.pick(TWO, everything, 6, NOW, giver=half)
@@ -208,46 +207,46 @@ def test_what_somebody_waits_for_is_spread_over_all_who_give():
 
 def test_a_share_is_no_limit_to_who_has_nothing_else_to_do():
     picker = make(have=[0, 1, 3])
-    picker.set_urgent([(2, NOW)], reading=True)
+    picker.demand.set_urgent([(2, NOW)], reading=True)
     assert len(picker.pick(ONE, Bitfield(PIECES, [2]), 6, NOW, giver=Giver(0.5))) == 2
 
 
 def test_what_only_readers_want_is_lacking_while_they_wait_for_it():
     picker = make(have=[0, 1, 2])
     for piece in (3, 4):
-        picker.prioritize(piece, SKIP)
-    assert (picker.lacking.count, picker.is_done) == (0, True)
-    assert picker.set_urgent([(3, NOW), (0, NOW)], reading=True)
-    assert (list(picker.lacking), picker.is_done, picker.is_read) == ([3], True, True)
-    assert not picker.set_urgent([(3, NOW + 1)], reading=True), "as before"
-    assert picker.set_urgent([], reading=False)
-    assert (picker.lacking.count, picker.availability.waits(3), picker.is_read) == (0, False, False)
+        picker.demand.prioritize(piece, SKIP)
+    assert (picker.lacking.count, picker.demand.is_done) == (0, True)
+    assert picker.demand.set_urgent([(3, NOW), (0, NOW)], reading=True)
+    assert (list(picker.lacking), picker.demand.is_done, picker.demand.is_read) == ([3], True, True)
+    assert not picker.demand.set_urgent([(3, NOW + 1)], reading=True), "as before"
+    assert picker.demand.set_urgent([], reading=False)
+    assert (picker.lacking.count, picker.availability.waits(3), picker.demand.is_read) == (0, False, False)
 
 
 def test_what_was_begun_for_a_reader_is_finished_when_he_has_gone():
     picker = make(have=[0, 1, 2])
-    picker.prioritize(3, SKIP)
-    picker.prioritize(4, SKIP)
-    picker.set_urgent([(3, NOW)], reading=True)
+    picker.demand.prioritize(3, SKIP)
+    picker.demand.prioritize(4, SKIP)
+    picker.demand.set_urgent([(3, NOW)], reading=True)
     asked = picker.pick(ONE, ALL, 1, NOW)
-    assert not picker.set_urgent([], reading=False)
+    assert not picker.demand.set_urgent([], reading=False)
     asked += picker.pick(ONE, ALL, EVERYTHING, NOW)
     assert asked == every_block(3)
     arrive(picker, asked)
     picker.verified(3)
-    assert (picker.lacking.count, picker.is_done) == (0, True)
+    assert (picker.lacking.count, picker.demand.is_done) == (0, True)
 
 
 @pytest.mark.parametrize("in_flight", [False, True])
 def test_what_is_deselected_while_it_is_read_stays_lacking_for_the_reader(in_flight: bool):
     picker = make(have=[0, 1, 2, 4])
-    picker.set_urgent([(3, NOW)], reading=True)
+    picker.demand.set_urgent([(3, NOW)], reading=True)
     asked = picker.pick(ONE, ALL, 1, NOW) if in_flight else []
-    picker.prioritize(3, SKIP)
-    assert (picker.is_done, list(picker.lacking)) == (True, [3])
+    picker.demand.prioritize(3, SKIP)
+    assert (picker.demand.is_done, list(picker.lacking)) == (True, [3])
     assert asked + picker.pick(TWO, ALL, EVERYTHING, NOW) == every_block(3)
-    picker.prioritize(3, HIGH)
-    assert not picker.is_done
+    picker.demand.prioritize(3, HIGH)
+    assert not picker.demand.is_done
 
 
 def test_what_is_in_the_way_of_readers_is_given_up():
@@ -256,7 +255,7 @@ def test_what_is_in_the_way_of_readers_is_given_up():
     picker.pick(ONE, everything, 100_000, NOW)
     assert len(list(picker.partials)) == 3
     unused = [piece for piece in range(20) if not picker.is_in_flight(piece)]
-    picker.set_urgent([(piece, NOW) for piece in unused[:3]], reading=True)
+    picker.demand.set_urgent([(piece, NOW) for piece in unused[:3]], reading=True)
     assert picker.in_the_way() == [], "there is room for two more"
     picker.pick(TWO, everything, 2000, NOW)
     oldest = next(iter(picker.partials))
@@ -467,11 +466,11 @@ def test_its_repr_tells_how_it_stands():
 
 def test_what_was_held_and_found_is_had():
     picker = make()
-    picker.hold([0])
-    picker.found(0)
+    picker.demand.hold([0])
+    picker.demand.meet(0)
     assert 0 in picker.have
     assert 0 not in picker.lacking
-    picker.unhold([0])
+    picker.demand.unhold([0])
     assert 0 not in {request.piece for request in picker.pick(ONE, ALL, EVERYTHING, NOW)}
 
 

@@ -27,6 +27,7 @@ from trio_torrent.swarm.commands import (
     Verify,
     Withdraw,
 )
+from trio_torrent.swarm.company import IDLE_SECONDS, KEEP_ALIVE_SECONDS
 from trio_torrent.swarm.events import (
     AddressesFound,
     Awaited,
@@ -46,8 +47,9 @@ from trio_torrent.swarm.events import (
 )
 from trio_torrent.swarm.extensions import DONTHAVE, METADATA
 from trio_torrent.swarm.fetching import MOST_REJECTS
+from trio_torrent.swarm.ours import Ours
 from trio_torrent.swarm.pool import MOST_FAILURES
-from trio_torrent.swarm.scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, Limits, Ours, Scheduler
+from trio_torrent.swarm.scheduler import Limits, Scheduler
 from trio_torrent.swarm.scheduler import Swarm as Snapshot
 from trio_torrent.swarm.serving import LATE_SECONDS, MOST_BAD_REQUESTS, MOST_QUEUED
 from trio_torrent.swarm.stall import Stall

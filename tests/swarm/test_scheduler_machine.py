@@ -33,8 +33,9 @@ from trio_torrent.swarm.events import (
     Received,
     Tick,
 )
+from trio_torrent.swarm.ours import Ours
 from trio_torrent.swarm.picker import Picker
-from trio_torrent.swarm.scheduler import Ours, Scheduler
+from trio_torrent.swarm.scheduler import Scheduler
 from trio_torrent.wire import messages as wire
 
 GEOMETRY = Geometry.contiguous(40_000, 70_000)  # blocks of 16384, 16384, 7232; then 16384, 13616

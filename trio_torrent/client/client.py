@@ -35,14 +35,14 @@ from trio_torrent.swarm.shares import Budget
 from .buckets import Buckets
 from .content import Rules
 from .dht import open_dht
-from .engine import Engine, Wishes
+from .engine import Engine
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
 from .shared import Shared
 from .source import load
-from .status import State
 from .torrent import Torrent
 from .web import open_web
+from .wishes import Wishes
 
 _PEER_ID_LETTERS = string.ascii_letters + string.digits
 
@@ -127,7 +127,7 @@ class Client:
         found = await load(source, self._shared.http)
         self._check_open()
         known = self._known(found)
-        if known is not None and known.state not in (State.FAILED, State.STOPPED):
+        if known is not None and not known.course.is_stopped:
             known.add_peers([*peers, *(found.peers if isinstance(found, Magnet) else ())])
             return self._torrents[known]
         engine = Engine(

@@ -12,6 +12,7 @@ import trio
 from trio_torrent.swarm.rates import Meter
 from trio_torrent.swarm.readahead import read_ahead
 
+from .known import Known
 from .reading import Reading
 
 # Bytes that one call returns at most, unless it is told otherwise, and whatever it is told: a hop to a thread costs as
@@ -54,6 +55,13 @@ class FileReader(trio.abc.ReceiveStream):
         self._told = range(0)  # from where to where what is needed has been told
         self._meter = Meter(trio.current_time())
         self._busy = self._closed = False
+
+    @classmethod
+    def of(cls, known: Known, reading: Reading, file: int) -> FileReader:
+        """Of a torrent's file, by its number in the torrent's layout."""
+        read = known.metainfo.files[file]
+        extent = Extent(file, "/".join(read.path), read.offset, read.length, known.metainfo.geometry.piece_length)
+        return cls(extent, reading, lambda: known.progress.file_done[file] < read.length)
 
     def __repr__(self) -> str:
         return f"<FileReader {self._extent.path!r} at {self._at} of {self.size}>"

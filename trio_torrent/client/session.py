@@ -34,7 +34,8 @@ from trio_torrent.swarm.events import (
     Wanted,
 )
 from trio_torrent.swarm.gathering import Gathering
-from trio_torrent.swarm.scheduler import Limits, Ours, Scheduler, Swarm
+from trio_torrent.swarm.ours import Ours
+from trio_torrent.swarm.scheduler import Limits, Scheduler, Swarm
 from trio_torrent.wire.handshake import Handshake
 
 from .buckets import Buckets

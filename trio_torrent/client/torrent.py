@@ -22,6 +22,7 @@ from .engine import Engine
 from .events import TorrentEvent
 from .files import TorrentFile
 from .metainfo import Metainfo
+from .reader import FileReader
 from .selection import Priority
 from .status import State, Status
 
@@ -34,7 +35,7 @@ class Torrent:
         self._forget = forget
 
     def __repr__(self) -> str:
-        have = self._engine.progress.have
+        have = self._engine.subject.progress.have
         return f"<Torrent {self.name!r} {self.state.value} {have.count}/{have.size}>"
 
     # -- what it is, and how it stands -------------------------------------------------------------------------------
@@ -42,17 +43,17 @@ class Torrent:
     @property
     def name(self) -> str:
         """What the torrent calls itself, safe as a file's name. A link may name it otherwise, or by its hash alone."""
-        return self._engine.name
+        return self._engine.subject.name
 
     @property
     def metainfo(self) -> Metainfo | None:
         """What the .torrent says; None as long as only a link is known (`wait_metadata`)."""
-        return self._engine.metainfo
+        return self._engine.subject.metainfo
 
     @property
     def magnet(self) -> Magnet:
         """The link to it: the one that it was added by, if it was."""
-        return self._engine.magnet
+        return self._engine.subject.magnet
 
     @property
     def info_hashes(self) -> InfoHashes:
@@ -62,25 +63,25 @@ class Torrent:
     @property
     def save_path(self) -> Path:
         """The folder that its files are in."""
-        return self._engine.save_path
+        return self._engine.subject.save_path
 
     @property
     def state(self) -> State:
         """What it is doing."""
-        return self._engine.state
+        return self._engine.account.state
 
     @property
     def status(self) -> Status:
         """How it stands now."""
-        return self._engine.status
+        return self._engine.account.status(self._engine.finding)
 
     @property
     def files(self) -> tuple[TorrentFile, ...]:
         """How its files stand now; none as long as they are not known."""
-        if (known := self._engine.known) is None:
+        if (known := self._engine.subject.known) is None:
             return ()
         files, done, priorities = known.metainfo.files, known.progress.file_done, known.selection.priorities
-        read = self._engine.read
+        read = partial(FileReader.of, known, self._engine.reading)
         return tuple(
             [
                 TorrentFile(count, "/".join(files[n].path), files[n].length, done[n], priorities[n], partial(read, n))
@@ -91,7 +92,7 @@ class Torrent:
     @property
     def error(self) -> TorrentError | None:
         """Why it has failed, if it has."""
-        return self._engine.error
+        return self._engine.course.error
 
     def events(self, buffer: int = 64) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[TorrentEvent]]:
         """What happens from now on: `async with torrent.events() as events: async for event in events: ...`.
@@ -106,13 +107,13 @@ class Torrent:
         Raises the TorrentError that made the torrent fail, StoppedError if it is stopped before; `wait_checked` and
         `wait_complete` likewise.
         """
-        await self._engine.learned.wait()
+        await self._engine.course.learned.wait()
         if self.metainfo is None:
             self._raise_error()
 
     async def wait_checked(self) -> None:
         """Return when the files that were there have been compared. Raises TorrentError if it has failed."""
-        await self._engine.ready.wait()
+        await self._engine.course.ready.wait()
         self._raise_error()
 
     async def wait_complete(self) -> None:
@@ -120,12 +121,12 @@ class Torrent:
 
         StorageError for a disk that will not do, IncompleteError for what was to be served only and is not all there.
         """
-        await self._engine.ended.wait()
+        await self._engine.course.ended.wait()
         self._raise_error()
 
     def _raise_error(self) -> None:
-        if self._engine.error is not None:
-            raise self._engine.error
+        if self._engine.course.error is not None:
+            raise self._engine.course.error
 
     # -- its peers ---------------------------------------------------------------------------------------------------
 
@@ -168,7 +169,7 @@ class Torrent:
         RuntimeError if they are not known yet; ValueError for what means no file or is no priority, and then nothing
         has changed.
         """
-        known = self._engine.know()
+        known = self._engine.subject.know()
         known.selection.prioritize(*what, priority=priority)
         self._engine.want(known)
 
@@ -201,7 +202,7 @@ class Torrent:
         ValueError if there is no such file, or the path is empty; StorageError as for `move`, StoppedError and
         RuntimeError as for `verify`.
         """
-        (file,) = self._engine.know().selection.find(number)
+        (file,) = self._engine.subject.know().selection.find(number)
         if not path:
             raise ValueError("a file's path cannot be empty")
         safe = SafeNames().path([part.encode() for part in path.split("/")])
@@ -219,11 +220,11 @@ class Torrent:
         Whoever waits for it gets StoppedError, also in `verify` and `move`. To do it once more does no harm;
         RuntimeError once its client is closed.
         """
-        known = self._engine.known
+        known = self._engine.subject.known
         if known is not None:
             known.content.keeps = False
         await self._engine.stop()
-        await self._engine.over.wait()
+        await self._engine.course.over.wait()
         self._forget()
         if known is not None:
             await known.content.forget(delete_files=delete_files)

@@ -34,6 +34,7 @@ from .serving import AMPLIFICATION, MAX_ANSWER, MAX_ITEM_ANSWER, Serving
 from .status import Counters, NodeStatus
 from .table import K, Table
 from .upkeep import TICK, Check, Chore, Seek, Upkeep
+from .walking import Walk, Walking
 
 PROOF_SECONDS = 900.0  # that an address counts as its sender's own after it has received something from us
 MAX_PROVEN = 5000  # addresses of which we remember it
@@ -48,23 +49,13 @@ LINE_DOWN = 300.0  # seconds without a word from anybody: then it is our own lin
 MAX_FILLING = 3  # lookups at a time that fill the table
 
 
-@attrs.define(eq=False)
-class _Running:
-    """A search under way."""
-
-    search: Search
-    lookup: Lookup
-    is_own: bool = False  # for the table, and nobody else waits for it
-    writing: int = -1  # writes without an answer yet; -1 before there are any
-
-
 @attrs.frozen(eq=False)
 class _Asked:
     """A query of ours without an answer yet."""
 
     contact: Contact  # its id may be empty: not known
     at: float
-    running: _Running | None = None
+    walk: Walk | None = None
     is_write: bool = False
     held: Query | None = None  # whose answer waits for this
 
@@ -99,13 +90,12 @@ class Node:
         self.routers: list[Endpoint] = []  # whom to ask when nobody is known
         self._asked: dict[bytes, _Asked] = {}
         self._held = 0
-        self._running: list[_Running] = []
+        self._walking = Walking(family, self._ask, self._filled)
         self._filling: list[bytes] = []  # targets of lookups to come, that fill the table
         self._last_heard = now
         self._upkeep = Upkeep(random, now)
         self._expired_at = now
         self._out: list[tuple[bytes, Endpoint]] = []
-        self._news: dict[Search, None] = {}
         self._order = count()
         self._timers: list[tuple[float, int, Callable[[float], None]]] = []
         self._chores_at = 0.0
@@ -141,8 +131,7 @@ class Node:
 
     def news(self) -> list[Search]:
         """The searches that have something new, or are done; each is given once for what it has."""
-        news, self._news = list(self._news), {}
-        return news
+        return self._walking.news()
 
     @property
     def deadline(self) -> float:
@@ -177,12 +166,17 @@ class Node:
 
     def begin(self, search: Search, now: float) -> None:
         """Start a search among the nodes that we know, and the routers if they are few."""
-        self._start(_Running(*self._lookup(search)), now)
+        self._walking.begin(Walk(search, self._lookup(search.target)), now)
 
     def abandon(self, search: Search) -> None:
         """Its results are of no use any more. Answers that are under way still count for the table."""
-        self._running = [running for running in self._running if running.search is not search]
-        search.done = True
+        self._walking.abandon(search)
+
+    def _lookup(self, target: bytes) -> Lookup:
+        start = [entry.contact for entry in self.table.closest(target, 2 * K)]
+        if len(start) < K:
+            start += [Contact(b"", router) for router in self.routers]
+        return Lookup(target, start, own_id=self.id, allow_local=self.options.allow_local)
 
     def add_endpoint(self, endpoint: Endpoint, now: float) -> None:
         """There may be a node: a peer's `port` message or a torrent's `nodes` say so (BEP 5). It is pinged."""
@@ -267,7 +261,7 @@ class Node:
         ask: Ask,
         now: float,
         *,
-        running: _Running | None = None,
+        walk: Walk | None = None,
         is_write: bool = False,
         held: Query | None = None,
     ) -> bool:
@@ -277,7 +271,7 @@ class Node:
         transaction = self._random.randbytes(TRANSACTION_LENGTH)
         while transaction in self._asked:
             transaction = self._random.randbytes(TRANSACTION_LENGTH)
-        self._asked[transaction] = asked = _Asked(contact, now, running, is_write, held)
+        self._asked[transaction] = asked = _Asked(contact, now, walk, is_write, held)
         query = Query(transaction, self.id, self._wanting(ask), self.options.read_only)
         self._out.append((encode_query(query), contact.endpoint))
         self.counters.queries_out += 1
@@ -303,8 +297,7 @@ class Node:
         if isinstance(message, Reply) and message.id != self.id:
             self._learn(message, asked, sender, now)
         self._release(asked, now, is_proven=True)
-        if asked.running is not None:
-            self._tell(asked.running, asked, message, now)
+        self._tell_walk(asked, message, now)
 
     def _learn(self, reply: Reply, asked: _Asked, sender: Endpoint, now: float) -> None:
         """What any answer teaches, whatever it was asked for."""
@@ -338,9 +331,8 @@ class Node:
         if self._asked.get(transaction) is not asked:
             return
         self._at(asked.at + self._patience.give_up, partial(self._is_lost, transaction, asked))
-        if asked.running in self._running and not asked.is_write:
-            asked.running.lookup.late(asked.contact)
-            self._advance(asked.running, now)
+        if asked.walk is not None and not asked.is_write:
+            self._walking.late(asked.walk, asked.contact, now)
 
     def _is_lost(self, transaction: bytes, asked: _Asked, now: float) -> None:
         if self._asked.get(transaction) is not asked:
@@ -349,8 +341,15 @@ class Node:
         self.counters.timeouts += 1
         self._release(asked, now, is_proven=False)
         self.table.failed(asked.contact, now, may_go=now - self._last_heard < LINE_DOWN)
-        if asked.running is not None:
-            self._tell(asked.running, asked, None, now)
+        self._tell_walk(asked, None, now)
+
+    def _tell_walk(self, asked: _Asked, message: Reply | Failure | None, now: float) -> None:
+        if asked.walk is None:
+            return
+        if asked.is_write:
+            self._walking.written(asked.walk, message, now)
+        else:
+            self._walking.answered(asked.walk, asked.contact, message, now)
 
     def _release(self, asked: _Asked, now: float, *, is_proven: bool) -> None:
         """Somebody whose answer was held back has proven his address, or has not."""
@@ -358,60 +357,6 @@ class Node:
             self._held -= 1
             if is_proven:
                 self._answer(asked.held, asked.contact.endpoint, MAX_ITEM_ANSWER, now)
-
-    # -- searches -----------------------------------------------------------------------------------------------------
-
-    def _lookup(self, search: Search) -> tuple[Search, Lookup]:
-        start = [entry.contact for entry in self.table.closest(search.target, 2 * K)]
-        if len(start) < K:
-            start += [Contact(b"", router) for router in self.routers]
-        return search, Lookup(search.target, start, own_id=self.id, allow_local=self.options.allow_local)
-
-    def _start(self, running: _Running, now: float) -> None:
-        self._running.append(running)
-        self._advance(running, now)
-
-    def _tell(self, running: _Running, asked: _Asked, message: Reply | Failure | None, now: float) -> None:
-        """A question of this search was answered, or never will be."""
-        if running not in self._running:
-            return  # abandoned
-        search, lookup = running.search, running.lookup
-        if asked.is_write:
-            running.writing -= 1
-            if isinstance(message, Reply):
-                search.written += 1
-            elif message is not None:
-                search.refused.append(message)
-        elif not isinstance(message, Reply):
-            lookup.failed(asked.contact)
-        elif lookup.replied(asked.contact, message, message.contacts(self.family)):
-            search.heard(Contact(message.id, asked.contact.endpoint), message)
-            if not running.is_own:
-                self._news[search] = None
-        self._advance(running, now)
-
-    def _advance(self, running: _Running, now: float) -> None:
-        """Ask whom the lookup wants asked; when it is over, write; when that is over, too, say so."""
-        search, lookup = running.search, running.lookup
-        while running.writing < 0 and (contact := lookup.next()) is not None:
-            if not self._ask(contact, search.ask, now, running=running):
-                lookup.failed(contact)
-        search.asked, search.answered = lookup.asked, lookup.answered
-        if running.writing < 0 and lookup.done:
-            sent = [
-                self._ask(c, ask, now, running=running, is_write=True) for c, ask in search.writes(lookup.nearest())
-            ]
-            running.writing = sum(sent)
-        if running.writing == 0:
-            self._finish(running, now)
-
-    def _finish(self, running: _Running, now: float) -> None:
-        self._running.remove(running)
-        running.search.done = True
-        if running.is_own:
-            self._filled(running.search, now)
-        else:
-            self._news[running.search] = None
 
     # -- the table ----------------------------------------------------------------------------------------------------
 
@@ -428,8 +373,9 @@ class Node:
 
     def _fill(self, now: float) -> None:
         """Begin lookups that fill the table, a few at a time."""
-        while self._filling and sum(running.is_own for running in self._running) < MAX_FILLING:
-            self._start(_Running(*self._lookup(Search(self._filling.pop(0))), is_own=True), now)
+        while self._filling and self._walking.own < MAX_FILLING:
+            target = self._filling.pop(0)
+            self._walking.begin(Walk(Search(target), self._lookup(target), is_own=True), now)
 
     def _filled(self, search: Search, now: float) -> None:
         if search.target == self.id:

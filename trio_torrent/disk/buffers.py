@@ -5,7 +5,7 @@ Buffers are used again: the first touch of fresh memory costs page faults, a thi
 
 from __future__ import annotations
 
-from trio_torrent.swarm.picker import PIECE_BUDGET
+from trio_torrent.swarm.budget import PIECE_BUDGET
 
 # Free buffers that are kept: a piece or two in each of the threads, and those that fill meanwhile.
 MOST_FREE_BYTES = 16 << 20

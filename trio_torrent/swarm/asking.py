@@ -16,11 +16,12 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import BLOCK_SIZE, Geometry
 from trio_torrent.wire.messages import Request
 
+from .budget import PIECE_BUDGET
 from .commands import Ask, Command, Discard, Withdraw
 from .copies import Helper
 from .events import PeerId
 from .peers import Peer
-from .picker import PIECE_BUDGET, Picker
+from .picker import Picker
 from .pipeline import LEAST_WINDOW, MOST_WINDOW, URGENT_DIVISOR, seconds_for, window
 from .rates import Bucket
 from .urgent import Giver, giver
@@ -39,6 +40,9 @@ FAIR_SHARE = 2
 # Peers that are looked at again for one event, when there is something to ask for. One piece gives work to few; the
 # others have their turn with the next event, or at the next tick.
 HUNGRY_AT_ONCE = 16
+
+# A peer that refused something would refuse again just now.
+REST_SECONDS = 1.0
 
 # What is asked of a peer and should have come within this time is on its way already: it lies in the buffers of both
 # sides and of what is between them.
@@ -186,7 +190,7 @@ class Asking:
         left = self._picker.lacking.count * self._piece_blocks
         fair = max(LEAST_WINDOW, min(BUDGET_BLOCKS, FAIR_SHARE * left) // max(1, self._givers))
         wide = min(fair, window(peer.from_them.recent, peer.from_them.total, peer.queue))
-        return min(wide, max(LEAST_WINDOW, wide // URGENT_DIVISOR)) if self._picker.is_read else wide
+        return min(wide, max(LEAST_WINDOW, wide // URGENT_DIVISOR)) if self._picker.demand.is_read else wide
 
     def _allowance(self, now: float) -> int:
         """Blocks that may be asked for now; what is over the limit by the last one is waited for."""

@@ -13,7 +13,6 @@ inbox while we still decide by what we knew. Hence:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
@@ -22,39 +21,27 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.wire.messages import Interested, NotInterested, Piece, Reject, Request
 
-from .asking import Asking
+from .asking import REST_SECONDS, Asking
 from .availability import SKIP
 from .bans import Bans
 from .commands import Command, Discard, Keep, Send, Verify
 from .events import PeerId
 from .interest import Interest
 from .news import News
-from .partial import Partial
 from .peers import Peer
 from .picker import Picker
-from .pipeline import patience, seconds_for
+from .pipeline import patience
 from .rates import Bucket, Meter
+from .suspects import Suspects
 
 # A peer that unchokes us and refuses this often without sending a block in between wastes our time (libtorrent's
 # `max_rejects`).
 MOST_REJECTS = 50
 
-# A peer that refused something would refuse again just now.
-REST_SECONDS = 1.0
-
 # Bytes that a peer may send without ever being asked, beyond a part of what it gave. What was cancelled too late does
 # not count, so in ordinary life it is nothing.
 MOST_USELESS = 1 << 20
 USELESS_SHARE = 1 / 16
-
-# A suspect piece that comes from one peer alone must come within this time (libtorrent's `piece_timeout`), or within
-# four times what another would take. Else a liar could hold it for ever, a block at a time.
-ALONE_SECONDS = 20.0
-ALONE_PATIENCE = 4
-
-
-# Seconds that a tick counts at most: when we were stopped, what came meanwhile has yet to be read.
-MOST_PASSED = 2.0
 
 
 class Fetching:
@@ -72,12 +59,12 @@ class Fetching:
         now: float,
         limits: Sequence[Bucket] = (),
     ) -> None:
-        self._geometry = geometry
         self._peers = peers
         self._do = do
         self._bans = bans
         self.picker: Picker = Picker(geometry, have, random)
         self.asking: Asking = Asking(geometry, self.picker, peers, do, limits, random)
+        self._suspects = Suspects(geometry, self.picker, self.asking, peers, do)
         self._interest = Interest(self.picker.lacking, random)
         self.news: News = News()
         self.have = have
@@ -141,7 +128,7 @@ class Fetching:
     def prioritize(self, priorities: Iterable[tuple[int, int]], now: float) -> None:
         """Want these pieces so much; what is in flight of those no longer wanted is given up."""
         for piece, priority in priorities:
-            self.picker.prioritize(piece, priority)
+            self.picker.demand.prioritize(piece, priority)
             if priority == SKIP and piece not in self.picker.lacking and self.picker.is_in_flight(piece):
                 self._give_up(piece, now)
         for peer in self._peers.values():
@@ -158,7 +145,7 @@ class Fetching:
 
     def urgent(self, deadlines: Iterable[tuple[int, float]], now: float, *, reading: bool) -> None:
         """Somebody waits to read these pieces, by these times; in place of those before."""
-        if self.picker.set_urgent(deadlines, reading=reading):
+        if self.picker.demand.set_urgent(deadlines, reading=reading):
             for peer in self._peers.values():
                 self._look(peer)
         if reading:
@@ -188,7 +175,8 @@ class Fetching:
             self._useless(peer, key, size)
             return 0
         if size != self.asking.length(piece, offset):
-            self.asking.withdraw(peer, [key, *self._bound(peer, key)], now)  # its connection still has the place
+            gone = [key, *self._suspects.bound(peer, key)]
+            self.asking.withdraw(peer, gone, now)  # its connection still has the place
             peer.rejects += 1
             peer.rests_until = now + REST_SECONDS
             self.wasted += size
@@ -286,9 +274,9 @@ class Fetching:
     def release(self, pieces: Iterable[int], good: frozenset[int], now: float) -> None:
         """Pieces that were held may be fetched, but for those that are good: they are had."""
         for piece in good:
-            self.picker.found(piece)
+            self.picker.demand.meet(piece)
             self.news.add(piece, now)
-        self.picker.unhold(pieces)
+        self.picker.demand.unhold(pieces)
         for peer in self._peers.values():
             self._look(peer)
         self.asking.fill_hungry(now, most=len(self.asking.hungry))
@@ -301,7 +289,7 @@ class Fetching:
         owed = [] if peer.fast else list(peer.asked)
         if owed:
             self.asking.withdraw(peer, owed, now, tell=False)
-        if self._abandon(peer, now) or owed:  # else 5 bytes would cost a round among the hungry
+        if self._suspects.abandon(peer, now) or owed:  # else 5 bytes would cost a round among the hungry
             self.asking.fill_hungry(now)
 
     def unchoked(self, peer: Peer, now: float) -> None:
@@ -327,7 +315,7 @@ class Fetching:
         key = reject.piece, reject.offset
         if self._answered(peer, key) or key not in peer.asked:
             return
-        bound = self._bound(peer, key)
+        bound = self._suspects.bound(peer, key)
         self.asking.take_back(peer, bound)
         self.asking.take_back(peer, [key], tell=False)
         self.asking.forget(peer, [key, *bound], now)
@@ -340,26 +328,13 @@ class Fetching:
         self.asking.hungry[peer.id] = peer
         self.asking.fill_hungry(now)
 
-    def _abandon(self, peer: Peer, now: float) -> bool:
-        """A suspect piece does not wait for a giver that has gone silent, also when nothing is asked of it just now.
-
-        Whether there was any.
-        """
-        pieces = self.picker.abandon(peer.id)
-        keys = [key for key in peer.asked if key[0] in pieces]
-        self.asking.take_back(peer, keys)
-        self.asking.forget(peer, keys, now)
-        for piece in pieces:
-            self._do(Discard(piece))
-        return bool(pieces)
-
     def left(self, peer: Peer, now: float) -> None:
         """The peer is gone, and so is what was asked of it."""
         self.asking.set_choked(peer, choked=True)
         self.asking.hungry.pop(peer.id, None)
         self._interest.forget(peer.id)
         self.asking.forget(peer, list(peer.asked), now)
-        self._abandon(peer, now)
+        self._suspects.abandon(peer, now)
         self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
         self.asking.fill_hungry(now)
 
@@ -376,34 +351,10 @@ class Fetching:
                 peer.snubbed = True
                 peer.waited = 0.0  # the one block that it is asked for now has its time, too
                 self.asking.withdraw(peer, list(peer.asked), now)
-        for alone, giver in self.picker.alone():
-            self._hurry(alone, self._peers[giver], now)
-        if self.picker.is_read:
+        self._suspects.hurry(now)
+        if self.picker.demand.is_read:
             self.asking.weigh(now)
         self.asking.fill_hungry(now, most=len(self.asking.hungry))
 
     def _patience(self, peer: Peer, now: float) -> float:
         return patience(len(peer.asked), peer.pace(now))
-
-    def _hurry(self, alone: Partial, giver: Peer, now: float) -> None:
-        """Take a suspect piece from its only giver, if it takes too long and another would do better."""
-        blocks = self._geometry.block_count(alone.piece)
-        others = [
-            seconds_for(blocks, peer.pace(now)) if peer.from_them.total else 0.0
-            for peer in self._peers.values()
-            if peer is not giver and not peer.chokes_us and not peer.snubbed and alone.piece in peer.pieces
-        ]
-        limit = max(ALONE_SECONDS, ALONE_PATIENCE * min(others, default=math.inf))
-        elapsed = now - alone.begun
-        if elapsed > limit and elapsed * blocks > 3 * limit * len(alone.givers):  # nor soon done
-            giver.rests_until = now + REST_SECONDS
-            self._abandon(giver, now)
-
-    def _bound(self, peer: Peer, key: tuple[int, int]) -> list[tuple[int, int]]:
-        """What else is asked of the peer that is lost with this block: a suspect piece comes from one peer alone."""
-        piece = key[0]
-        return (
-            [other for other in peer.asked if other[0] == piece and other != key]
-            if self.picker.exclusive(piece)
-            else []
-        )

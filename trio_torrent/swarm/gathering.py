@@ -31,14 +31,17 @@ from trio_torrent.wire.ut_metadata import (
 from . import lsd
 from .candidates import Candidates
 from .commands import Command, Drop, Send
+from .company import IDLE_SECONDS, KEEP_ALIVE_SECONDS
 from .contacts import Contacts, HeardOf
 from .events import AddressesFound, DialFailed, Event, Joined, Left, PeerId, Received, Tick
 from .extensions import METADATA, PEX, Speaker, our_numbers
+from .hearing import MOST_HANDSHAKES
 from .hearsay import Hearsay
 from .metadata import MetadataFetch
+from .ours import Ours
 from .peers import Peer
 from .pex import SOURCE, Pex
-from .scheduler import IDLE_SECONDS, KEEP_ALIVE_SECONDS, MOST_HANDSHAKES, Limits, Ours, Swarm
+from .scheduler import Limits, Swarm
 from .serving import MOST_QUEUED
 from .stall import why_no_metadata
 

@@ -100,7 +100,7 @@ class Hashing:
         """Some do not answer."""
         self._questions.tick(now)
         late = self._blame.late(now)
-        self._picker.unhold(late)
+        self._picker.demand.unhold(late)
         self._ask_all(now)
 
     # -- wrong pieces ------------------------------------------------------------------------------------------------
@@ -109,14 +109,14 @@ class Hashing:
         """The piece came out wrong, and it is not known by whose fault: find out before it is fetched again."""
         knowing = any(peer.v2 and piece in peer.pieces for peer in self._peers.values())
         if knowing and self._bans.suspects(piece) and self._blame.open(piece, now):
-            self._picker.hold([piece])
+            self._picker.demand.hold([piece])
             self._ask_all(now)
 
     def _judge(self, piece: int, leaves: list[bytes]) -> frozenset[Address]:
         liars = self._bans.right(piece, leaves)
         if liars:
             self._picker.acquit(piece)
-        self._picker.unhold([piece])
+        self._picker.demand.unhold([piece])
         return liars
 
     # -- answering ---------------------------------------------------------------------------------------------------

@@ -3,7 +3,7 @@
 Things to consider when choosing; look at them again when changing anything here:
 
 1. What somebody is waiting to read comes first, by its deadline, from all who can give it (`urgent`); and what is late
-   is asked of several. It is fetched although nobody else wants it, as long as it is waited for.
+   is asked of several. It is fetched although nobody else wants it, as long as it is waited for (`demand`).
 2. The rarest piece of the highest priority: it is the first to be lost when its owners leave, and the best to have for
    trade. Or, where the order matters to the user (`sequential`), the first.
 3. Of pieces equally rare, finish what is begun: a piece counts, is written and can be served only when its last block
@@ -11,7 +11,7 @@ Things to consider when choosing; look at them again when changing anything here
    copies sent by the seed before everyone had everything, against 1.2.
 4. The very first pieces are common ones, which come quickly: with nothing to give, nobody gives to us.
 5. What a peer finds easy to give (it said so, or it gives runs).
-6. Hold few bytes that are not written: pieces in flight and pieces being verified share one budget.
+6. Hold few bytes that are not written (`budget`).
 7. At the end, when every block has been asked of someone, ask others too, so that the slowest peer does not decide;
    and likewise when slow peers hold up so many pieces that no other may be begun.
 8. A piece that came out wrong is fetched again from one peer alone, so that it is known who lied.
@@ -32,19 +32,13 @@ from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.wire.messages import Request
 
-from .availability import SKIP, WORST_RANK, Availability
+from .availability import WORST_RANK, Availability
+from .budget import Budget
 from .copies import Copies, Helper
+from .demand import Demand
 from .events import PeerId
 from .partial import Partial
 from .urgent import Giver, Urgent
-
-# Bytes in flight and being verified, at most: what a torrent may hold in memory (but always two pieces). From 50 peers
-# the whole process then has 108 MiB with pieces of 256 KiB, and 94 MiB with pieces of 16 MiB.
-PIECE_BUDGET = 48 << 20
-
-# Bytes being verified, after which no further piece is begun: more does not make the disk faster, it makes the
-# buffers many and cold (measured: without this, 20 % more CPU and five times the memory).
-UNWRITTEN_BUDGET = 8 << 20
 
 # Pieces that are chosen for being common, before the rarest are (libtorrent's `initial_picker_threshold`).
 COMMON_FIRST = 4
@@ -61,25 +55,22 @@ LEAD_SECONDS = 2.0
 
 
 class Picker:
-    """Knows the state of every piece and block; `have` is shared with the scheduler and changed here alone."""
+    """Knows the state of every piece and block; `have` is shared with the scheduler, and changed by `demand` alone."""
 
     def __init__(self, geometry: Geometry, have: Bitfield, random: Random) -> None:
         self._geometry = geometry
         self.have = have
-        self.lacking: Bitfield = Bitfield.full(geometry.pieces) - have  # what is wanted, or waited for, and not had
-        self.availability: Availability = Availability(geometry.pieces, self.lacking, random)
+        self.demand: Demand = Demand(have, random, self._is_idle)
+        self.lacking: Bitfield = self.demand.lacking
+        self.availability: Availability = self.demand.availability
+        self.urgent: Urgent = self.demand.urgent
         self.sequential = False
         self._partials: dict[int, Partial] = {}
         self._open: dict[int, Partial] = {}  # those with missing blocks, the oldest first
         self._verifying: dict[int, Partial] = {}
-        self._in_flight = 0  # bytes
-        self._unwritten = 0  # bytes
+        self._budget = Budget(geometry.piece_length)
         self._suspect: set[int] = set()  # pieces that came out wrong
-        self._held: set[int] = set()  # pieces that cannot be verified yet
-        self._urgent = Urgent()  # what is waited for, and not had
-        self._guests: set[int] = set()  # pieces lacking for a reader alone; those that were begun are finished
         self.has_laggards = False  # among those who give; the caller's to say
-        self.is_read: bool = False  # somebody reads, and may wait for something at any moment
         self._copies = Copies(self._partials)
 
     def __repr__(self) -> str:
@@ -105,10 +96,10 @@ class Picker:
         `hints` are pieces that are easy for the peer to give.
         """
         picked: list[Request] = []
-        if self._urgent:
+        if self.urgent:
             self._pick_urgent(peer, pieces, room, now, picked, giver)
         while len(picked) < room:
-            fresh = self._next(pieces, hints) if self._may_begin() else None
+            fresh = self._next(pieces, hints) if self._budget.admits() else None
             for partial in self._useful(peer, pieces, room - len(picked), fresh):
                 self._take(peer, partial, room, picked)
             if fresh is None or len(picked) >= room:
@@ -119,14 +110,14 @@ class Picker:
     def _pick_urgent(
         self, peer: PeerId, pieces: Bitfield, room: int, now: float, picked: list[Request], giver: Giver
     ) -> None:
-        for piece in self._urgent:
+        for piece in self.urgent:
             if len(picked) >= room:
                 return
             if piece not in pieces or not self.is_missing(piece):
                 continue
-            most = self._urgent.most(piece, self._geometry.block_count(piece), giver, now)
+            most = self.urgent.most(piece, self._geometry.block_count(piece), giver, now)
             partial = self._open.get(piece)
-            if partial is None and most and self._may_begin(URGENT_PIECES):
+            if partial is None and most and self._budget.admits(URGENT_PIECES):
                 partial = self._begin(piece, peer, now)
             if partial is not None and partial.only in (None, peer):
                 self._take(peer, partial, min(room, len(picked) + (most if partial.only is None else room)), picked)
@@ -139,7 +130,7 @@ class Picker:
         for partial in self._open.values():
             if room <= 0:
                 break
-            if fresh is not None and partial.piece in self._urgent:
+            if fresh is not None and partial.piece in self.urgent:
                 continue  # the peer has had its share
             if partial.piece in pieces and partial.only in (None, peer) and rank(partial.piece) <= worst:
                 useful.append(partial)
@@ -163,22 +154,13 @@ class Picker:
                     return piece
         return best
 
-    def _may_begin(self, beyond: int = 0) -> bool:
-        if self._unwritten >= UNWRITTEN_BUDGET and len(self._verifying) >= 2:
-            return False
-        return self._has_room(beyond)
-
-    def _has_room(self, beyond: int = 0) -> bool:
-        piece = self._geometry.piece_length
-        return self._in_flight + self._unwritten + piece <= max(PIECE_BUDGET, 2 * piece) + beyond * piece
-
     def _begin(self, piece: int, peer: PeerId, now: float) -> Partial:
         self.availability.take(piece)
         only = peer if piece in self._suspect else None
         size, content = self._geometry.piece_size(piece), self._geometry.content_size(piece)
         partial = Partial.begin(piece, size, now, content=content, only=only)
         self._partials[piece] = self._open[piece] = partial
-        self._in_flight += partial.size
+        self._budget.began(partial.size)
         return partial
 
     def _take(self, peer: PeerId, partial: Partial, room: int, picked: list[Request]) -> None:
@@ -203,7 +185,7 @@ class Picker:
 
     def late(self, now: float) -> list[int]:
         """The first pieces that are late for a reader, or will be if laggards are to bring them."""
-        return self._urgent.late(now + LEAD_SECONDS if self.has_laggards else now)[:MOST_LATE]
+        return self.urgent.late(now + LEAD_SECONDS if self.has_laggards else now)[:MOST_LATE]
 
     @property
     def is_endgame(self) -> bool:
@@ -213,12 +195,12 @@ class Picker:
     @property
     def is_full(self) -> bool:
         """There is nothing new to ask of anybody until pieces are written, although some wait."""
-        return not self._open and bool(len(self.availability)) and not self._may_begin()
+        return not self._open and bool(len(self.availability)) and not self._budget.admits()
 
     @property
     def is_held_up(self) -> bool:
         """Too many pieces are in flight for another; they wait for peers, not for the disk."""
-        return not self._may_begin() and self._unwritten < UNWRITTEN_BUDGET
+        return not self._budget.admits() and not self._budget.waits_for_disk
 
     # -- what became of it -------------------------------------------------------------------------------------------
 
@@ -235,8 +217,7 @@ class Picker:
             return others, False
         del self._partials[piece]
         self._verifying[piece] = partial
-        self._in_flight -= partial.size
-        self._unwritten += partial.size
+        self._budget.whole(partial.size)
         return others, True
 
     def claim(self, peer: PeerId, piece: int, offset: int) -> bool:
@@ -286,110 +267,30 @@ class Picker:
         """What came of the piece is of no use: it waits again, if it is wanted."""
         del self._partials[partial.piece]
         self._open.pop(partial.piece, None)
-        self._in_flight -= partial.size
-        self._put(partial.piece)
-
-    def _put(self, piece: int) -> None:
-        if piece in self.lacking and piece not in self._held:
-            self.availability.put(piece)
-
-    def _drop(self, piece: int) -> None:
-        """Nobody wants it any more, or it is had."""
-        self.lacking.discard(piece)
-        self._guests.discard(piece)
-        self._urgent.discard(piece)
+        self._budget.gave_up(partial.size)
+        self.demand.put(partial.piece)
 
     def verified(self, piece: int) -> Partial:
         """The piece is had."""
         partial = self._verifying.pop(piece)
-        self._unwritten -= partial.size
+        self._budget.settled(partial.size)
         self._suspect.discard(piece)
-        self._drop(piece)
-        self.have.add(piece)
+        self.demand.meet(piece)
         return partial
 
     def failed(self, piece: int) -> Partial:
         """The piece was wrong; it waits again, for one giver."""
         partial = self._verifying.pop(piece)
-        self._unwritten -= partial.size
+        self._budget.settled(partial.size)
         self._suspect.add(piece)
-        self._put(piece)
+        self.demand.put(piece)
         return partial
-
-    # -- what is wanted ----------------------------------------------------------------------------------------------
-
-    def prioritize(self, piece: int, priority: int) -> None:
-        """How much a piece is wanted. One in flight stays there; the caller gives it up if it is not `lacking`."""
-        skipped = priority == SKIP and piece not in self._urgent
-        if skipped and self.availability.waits(piece):
-            self.availability.take(piece)
-        self.availability.prioritize(piece, priority)
-        if skipped:
-            self._drop(piece)
-        elif priority == SKIP:
-            self._guests.add(piece)
-        else:
-            self._guests.discard(piece)
-            if piece not in self.have and self.lacking.add(piece) and self._is_idle(piece):
-                self._put(piece)
-
-    def _is_idle(self, piece: int) -> bool:
-        return piece not in self._partials and piece not in self._verifying
-
-    def hold(self, pieces: Iterable[int]) -> None:
-        """These cannot be verified yet, so they are not begun."""
-        for piece in pieces:
-            self._held.add(piece)
-            if self.availability.waits(piece):
-                self.availability.take(piece)
-
-    def unhold(self, pieces: Iterable[int]) -> None:
-        """These can be verified from now on."""
-        for piece in pieces:
-            if piece in self._held:
-                self._held.discard(piece)
-                if self._is_idle(piece):
-                    self._put(piece)
-
-    def found(self, piece: int) -> None:
-        """A piece that was held is had: it had been in its files before."""
-        self._held.discard(piece)
-        self._drop(piece)
-        self.have.add(piece)
 
     def acquit(self, piece: int) -> None:
         """Whoever made the piece wrong is known: it may come from anybody."""
         self._suspect.discard(piece)
 
-    def set_urgent(self, deadlines: Iterable[tuple[int, float]], *, reading: bool) -> bool:
-        """The pieces that somebody waits to read, and when they are needed; in place of those before.
-
-        `reading` as long as there may be more. Whether what is lacking has changed.
-        """
-        self.is_read = reading
-        self._urgent = Urgent([deadline for deadline in deadlines if deadline[0] not in self.have])
-        gone = [guest for guest in self._guests if guest not in self._urgent and self._is_idle(guest)]
-        for piece in gone:
-            if self.availability.waits(piece):
-                self.availability.take(piece)
-            self._drop(piece)
-        new = [piece for piece in self._urgent if self.lacking.add(piece)]
-        self._guests.update(new)
-        for piece in new:
-            self._put(piece)
-        return bool(gone or new)
-
     # -- questions ---------------------------------------------------------------------------------------------------
-
-    @property
-    def urgent(self) -> Urgent:
-        """What somebody waits to read, and is not had."""
-        return self._urgent
-
-    @property
-    def is_done(self) -> bool:
-        """All that is wanted is had; what readers alone wait for does not count."""
-        return self.lacking.count == len(self._guests)
 
     def is_missing(self, piece: int) -> bool:
         """Some block of the piece is wanted and was not asked of anybody."""
@@ -399,11 +300,14 @@ class Picker:
         """The pieces in flight to give up where there is no memory for what a reader waits for: those of which nothing
         was asked or has come, or else the one of which the least has.
         """
-        others = [partial for partial in self._partials.values() if partial.piece not in self._urgent]
-        if not others or self._has_room(URGENT_PIECES):
+        others = [partial for partial in self._partials.values() if partial.piece not in self.urgent]
+        if not others or self._budget.has_room(URGENT_PIECES):
             return []
         bare = [partial.piece for partial in others if not (partial.asked or partial.givers)]
         return bare or [min(others, key=lambda partial: len(partial.givers)).piece]
+
+    def _is_idle(self, piece: int) -> bool:
+        return piece not in self._partials and piece not in self._verifying
 
     def is_in_flight(self, piece: int) -> bool:
         """Blocks of the piece are asked for, or have come."""

@@ -22,17 +22,15 @@ from random import Random
 
 import attrs
 
-from trio_torrent.address import Address, is_peer
+from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.files import FileLayout
 from trio_torrent.metainfo.geometry import Geometry
 from trio_torrent.metainfo.trees import Trees
-from trio_torrent.wire import messages as wire
-from trio_torrent.wire.extended import HANDSHAKE_NUMBER, ExtendedHandshake, decode_extended, encode_extended
-from trio_torrent.wire.lt_donthave import decode_donthave
 
 from .candidates import Candidates
-from .commands import AddNode, Command, Drop, Finish, Send
+from .commands import Command, Finish, Send
+from .company import Company
 from .contacts import Contacts, HeardOf
 from .events import (
     AddressesFound,
@@ -52,24 +50,15 @@ from .events import (
     Tick,
     Wanted,
 )
-from .extensions import DONTHAVE, Extensions
-from .fetching import MOST_REJECTS, Fetching
-from .hashing import WRONG_BLOCK, Hashing
-from .mirror import Mirror
+from .extensions import Extensions
+from .fetching import Fetching
+from .hashing import Hashing
+from .hearing import Hearing
+from .ours import Ours
 from .peers import Peer
-from .pex import SOURCE
 from .rates import Bucket
-from .serving import MOST_QUEUED, Serving
+from .serving import Serving
 from .stall import Stall, why
-
-# Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
-KEEP_ALIVE_SECONDS = 100.0
-
-# A peer may say again what it can do (BEP 10), when something has changed. Reading it takes up to 4 ms.
-MOST_HANDSHAKES = 50
-
-# A peer that says nothing for so long is gone (libtorrent's `peer_timeout`).
-IDLE_SECONDS = 120.0
 
 
 @attrs.frozen
@@ -79,19 +68,6 @@ class Limits:
     connections: int = 50
     upload_slots: int = 8  # at the least
     superseed: bool = False  # if everything is there from the start (BEP 16)
-
-
-@attrs.frozen
-class Ours:
-    """What peers learn of us."""
-
-    peer_id: bytes
-    port: int | None = None
-    client: str | None = None
-    mirror: Mirror = attrs.field(factory=Mirror)  # where others see us
-    own: frozenset[Address] = frozenset()  # where we would reach ourselves, as far as known
-    info_hash: bytes = b""  # the 20 bytes by which they know the torrent
-    dht_port: int | None = None  # of our node, UDP, if the DHT may know of this torrent
 
 
 @attrs.frozen
@@ -141,7 +117,6 @@ class Scheduler:
         heard_of: HeardOf | None = None,
     ) -> None:
         self.have = have
-        self._ours = ours
         self._limits = limits or Limits()
         self._peers: dict[PeerId, Peer] = {}
         self._commands: list[Command] = []
@@ -164,7 +139,7 @@ class Scheduler:
             superseed=self._limits.superseed,
         )
         picker = self._fetching.picker
-        picker.hold(hold)
+        picker.demand.hold(hold)
         self._hashing = Hashing(
             trees or Trees(FileLayout(()), geometry),
             layers or {},
@@ -176,6 +151,29 @@ class Scheduler:
             now=now,
         )
         self._extensions = Extensions(self._peers, self._do, info=info, pex=pex)
+        self._company = Company(
+            have=have,
+            peers=self._peers,
+            do=self._do,
+            ours=ours,
+            contacts=self._contacts,
+            fetching=self._fetching,
+            serving=self._serving,
+            hashing=self._hashing,
+            extensions=self._extensions,
+        )
+        self._hearing = Hearing(
+            have=have,
+            peers=self._peers,
+            do=self._do,
+            ours=ours,
+            company=self._company,
+            contacts=self._contacts,
+            fetching=self._fetching,
+            serving=self._serving,
+            hashing=self._hashing,
+            extensions=self._extensions,
+        )
 
     def __repr__(self) -> str:
         return f"<Scheduler {self._fetching.picker!r}, {len(self._peers)} peers>"
@@ -191,13 +189,13 @@ class Scheduler:
             case PieceFailed(piece, digests):
                 liars = self._fetching.failed(piece, digests)
                 self._hashing.failed(piece, now)
-                self._drop_liars(liars, now)
+                self._company.drop_liars(liars, now)
                 self._fetching.asking.fill_hungry(now)
             case Released(pieces, good):
                 self._fetching.release(pieces, frozenset(good), now)
                 self._finish(now)
             case Joined():
-                self._on_joined(event, now)
+                self._company.joined(event, now)
             case DialFailed() | AddressesFound():
                 self._on_address(event, now)
             case Wanted() | Awaited() | InOrder():
@@ -217,230 +215,13 @@ class Scheduler:
             return  # dropped, while this was on its way
         match event:
             case Received():
-                self._on_received(peer, event, now)
+                self._hearing.received(peer, event, now)
             case Served(_, requests):
                 self._serving.served(peer, requests, now)
             case HashesServed():
                 self._hashing.served(peer)
             case Left():
-                self._forget(peer, now)
-
-    # -- peers come and go -------------------------------------------------------------------------------------------
-
-    def _on_joined(self, event: Joined, now: float) -> None:
-        peer = Peer.joining(event, self.have.size, now)
-        self._contacts.joined(peer)
-        self._peers[peer.id] = peer
-        twin = self._twin(peer)
-        if twin is not None and self._prefer(peer, twin):
-            self._drop(twin, "connected twice", now)
-            twin = None
-        refusal = "connected twice" if twin is not None else self._make_place(peer, now, crowded=event.crowded)
-        if refusal:
-            self._drop(peer, refusal, now)
-            return
-        self._fetching.joined(peer)
-        if not peer.web:
-            self._greet(peer, event)
-        self._serving.joined(peer, now)
-        self._contacts.dial(now)
-
-    def _greet(self, peer: Peer, event: Joined) -> None:
-        greeting = (self._extended(peer),) if event.extended else ()
-        node = (wire.Port(self._ours.dht_port),) if event.dht and self._ours.dht_port is not None else ()
-        if opening := (*greeting, *self._serving.opening(peer, told=event.told), *node):
-            self._do(Send(peer.id, opening))
-
-    def _make_place(self, peer: Peer, now: float, *, crowded: bool) -> str | None:
-        """Let somebody go for the newcomer, if need be; or why it cannot stay."""
-        verdict = self._contacts.admit(peer, now, crowded=crowded)
-        if verdict.instead_of is not None:
-            self._drop(self._peers[verdict.instead_of], "made place for another", now)
-        return verdict.refusal
-
-    def _twin(self, peer: Peer) -> Peer | None:
-        """The same peer on another connection. Its id alone does not prove it: everyone who is told it can claim it."""
-        for other in self._peers.values():
-            same = other.remote_id == peer.remote_id and other.address.host == peer.address.host
-            if same and other is not peer:
-                return other
-        return None
-
-    def _prefer(self, peer: Peer, twin: Peer) -> bool:
-        """Two connections to one peer, one dialled by each side: both sides keep that of the greater peer id."""
-        ours_is_greater = self._ours.peer_id > peer.remote_id
-        return peer.incoming != twin.incoming and peer.incoming != ours_is_greater
-
-    def _extended(self, peer: Peer) -> wire.Message:
-        ours = ExtendedHandshake(
-            client=self._ours.client,
-            port=self._ours.port,
-            reqq=MOST_QUEUED,
-            upload_only=self._serving.upload_only,
-        )
-        return encode_extended(self._extensions.introduce(ours, peer))
-
-    def _drop(self, peer: Peer, reason: str, now: float, *, for_good: bool = False) -> None:
-        self._do(Drop(peer.id, reason, for_good))
-        self._forget(peer, now, for_good=for_good)
-
-    def _forget(self, peer: Peer, now: float, *, for_good: bool = False) -> None:
-        del self._peers[peer.id]
-        self._fetching.left(peer, now)
-        self._serving.left(peer, now)
-        self._hashing.left(peer, now)
-        self._extensions.left(peer.id)
-        self._contacts.left(peer, now, for_good=for_good)
-
-    def _drop_liars(self, liars: frozenset[Address], now: float, of: str = WRONG_BLOCK) -> None:
-        if not liars:
-            return
-        for peer in [peer for peer in self._peers.values() if peer.address in liars]:
-            self._drop(peer, of, now, for_good=True)
-
-    # -- what peers say ----------------------------------------------------------------------------------------------
-
-    def _on_received(self, peer: Peer, event: Received, now: float) -> None:
-        peer.last_heard = now
-        requests: list[wire.Request] = []
-        size, more = 0, False
-        for message in event.messages:
-            if isinstance(message, wire.Landed):  # nearly all that comes, in a download
-                more = True
-                size += self._fetching.landed(peer, message.requests, event.asks, now)
-            elif isinstance(message, wire.Request):  # nearly all of them, in an upload
-                requests.append(message)
-            else:
-                self._serving.requested(peer, requests, now)  # in the order in which it was said
-                requests = []
-                if isinstance(message, wire.Piece):
-                    more = True
-                    size += self._fetching.block(peer, message, event.asks, now)
-                else:
-                    more |= self._on_message(peer, message, now)
-                if peer.id not in self._peers:
-                    return  # it lied
-        if size:
-            self._fetching.count(peer, size, now)
-        self._serving.requested(peer, requests, now)
-        self._judge(peer, now)
-        if peer.id in self._peers:
-            self._hashing.ask(peer, now)
-        if more and peer.id in self._peers:
-            self._fetching.asking.fill(peer, now)
-
-    def _on_message(self, peer: Peer, message: wire.Message, now: float) -> bool:
-        """Whether the peer may have more to ask for now."""
-        match message:
-            case wire.Choke():
-                self._fetching.choked(peer, now)
-            case wire.Unchoke():
-                self._fetching.unchoked(peer, now)
-                return True
-            case wire.Interested() | wire.NotInterested():
-                peer.interested = isinstance(message, wire.Interested)
-                self._serving.interest_changed(peer, now)
-            case wire.Have() | wire.Bitfield() | wire.HaveAll() | wire.HaveNone() | wire.AllowedFast() | wire.Suggest():
-                return self._on_pieces(peer, message, now)
-            case wire.Cancel():
-                self._serving.cancelled(peer, message)
-            case wire.Reject():
-                self._fetching.rejected(peer, message, now)
-            case wire.Extended() | wire.HashRequest() | wire.Hashes() | wire.HashReject():
-                self._on_extension(peer, message, now)
-            case wire.Port(port):
-                self._on_node(peer, port)
-            case _:
-                pass  # keep-alives, what we do not know
-        return False
-
-    def _on_pieces(
-        self,
-        peer: Peer,
-        message: wire.Have | wire.Bitfield | wire.HaveAll | wire.HaveNone | wire.AllowedFast | wire.Suggest,
-        now: float,
-    ) -> bool:
-        match message:
-            case wire.Have(piece):
-                more = self._fetching.gained(peer, piece)
-                self._serving.gained(peer, piece, now)
-                return more
-            case wire.Bitfield(bits):
-                return self._on_opening(peer, Bitfield.from_bytes(bits, self.have.size), now)
-            case wire.HaveAll() if not peer.pieces.complete:  # 5 bytes, said again and again, must not cost a set each
-                return self._on_opening(peer, Bitfield.full(self.have.size), now)
-            case wire.HaveNone():
-                self._serving.opened(peer, now)
-            case wire.AllowedFast(piece):
-                return self._fetching.allowed_fast(peer, piece)
-            case wire.Suggest(piece):
-                peer.suggested.append(piece)
-            case _:
-                pass
-        return False
-
-    def _on_opening(self, peer: Peer, pieces: Bitfield, now: float) -> bool:
-        more = self._fetching.bitfield(peer, pieces)
-        self._serving.opened(peer, now)
-        return more
-
-    def _on_extension(
-        self, peer: Peer, message: wire.Extended | wire.HashRequest | wire.Hashes | wire.HashReject, now: float
-    ) -> None:
-        match message:
-            case wire.Extended():
-                self._on_extended(peer, message, now)
-            case wire.HashRequest():
-                self._hashing.requested(peer, message)
-            case wire.Hashes():
-                liars, of = self._hashing.answered(peer, message)
-                self._drop_liars(liars, now, of)
-                self._fetching.asking.fill_hungry(now)
-            case wire.HashReject():
-                self._hashing.rejected(peer, message)
-
-    def _on_extended(self, peer: Peer, message: wire.Extended, now: float) -> None:
-        if message.number != HANDSHAKE_NUMBER:
-            self._on_numbered(peer, message, now)
-            return
-        peer.handshakes += 1
-        if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
-            peer.queue = theirs.reqq or peer.queue
-            peer.upload_only = theirs.upload_only
-            if theirs.your_ip is not None:
-                self._ours.mirror.told(peer.address.host, theirs.your_ip)
-            self._serving.interest_changed(peer, now)
-            if peer.incoming and theirs.port is not None:
-                self._contacts.listens(peer, theirs.port)
-            self._extensions.said(peer, theirs, now)
-
-    def _on_numbered(self, peer: Peer, message: wire.Extended, now: float) -> None:
-        if message.number == DONTHAVE:
-            piece = decode_donthave(message.payload)
-            if piece is not None and piece < self.have.size:
-                self._fetching.lost(peer, piece, now)
-        else:
-            self._contacts.found(self._extensions.heard(peer, message, now), SOURCE, now)
-
-    def _on_node(self, peer: Peer, port: int) -> None:
-        """Told once: whoever says many ports would have us try every door of a host."""
-        node = Address(peer.address.host, port)
-        if self._ours.dht_port is not None and not peer.told_node and is_peer(node):
-            peer.told_node = True
-            self._do(AddNode(node))
-
-    def _judge(self, peer: Peer, now: float) -> None:
-        """Part with a peer that is of no use, or a nuisance."""
-        if self.have.complete and peer.pieces.complete:
-            self._drop(peer, "both have everything", now, for_good=True)
-        elif self._serving.upload_only and peer.upload_only:
-            self._drop(peer, "both want nothing", now, for_good=self.have.complete)
-        elif peer.rejects > MOST_REJECTS:
-            self._drop(peer, "refuses everything", now)
-        elif self._fetching.is_flood(peer):
-            self._drop(peer, "sends what nobody asked for", now)
-        elif complaint := self._serving.complaint(peer):
-            self._drop(peer, complaint, now)
+                self._company.left(peer, now)
 
     # -- what the user wants -----------------------------------------------------------------------------------------
 
@@ -460,26 +241,26 @@ class Scheduler:
         is not wanted are lacking something for as long as they read, as far as peers are concerned.
         """
         picker = self._fetching.picker
-        finished, before = picker.is_done, self._finished
+        finished, before = picker.demand.is_done, self._finished
         self._finished = finished
         if finished and not before:
             self._do(Finish())
-        wants_nothing = finished and not picker.is_read
+        wants_nothing = finished and not picker.demand.is_read
         if wants_nothing == self._serving.wants_nothing:
             return
         self._serving.wants_nothing = wants_nothing
         if not wants_nothing:
             self._contacts.recall(now)
         for peer in list(self._peers.values()):
-            self._judge(peer, now)
+            self._company.judge(peer, now)
             if peer.extended and peer.id in self._peers:
-                self._do(Send(peer.id, (self._extended(peer),)))
+                self._do(Send(peer.id, (self._company.introduction(peer),)))
 
     # -- what the disk says ------------------------------------------------------------------------------------------
 
     def _on_verified(self, piece: int, digests: tuple[bytes, ...], now: float) -> None:
         liars = self._fetching.verified(piece, digests, now)
-        self._drop_liars(liars, now)
+        self._company.drop_liars(liars, now)
         self._finish(now)
 
     # -- addresses and time ------------------------------------------------------------------------------------------
@@ -492,14 +273,7 @@ class Scheduler:
                 self._contacts.found(addresses, source, now)
 
     def _on_tick(self, now: float, *, crowded: bool) -> None:
-        if crowded and (surplus := self._contacts.surplus(now)) is not None:
-            self._drop(self._peers[surplus], "made place for another torrent", now)
-        for peer in list(self._peers.values()):
-            if now - peer.last_heard > IDLE_SECONDS:
-                self._drop(peer, "silent for too long", now)
-            elif not peer.web and now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
-                peer.last_keep_alive = now
-                self._do(Send(peer.id, (wire.KeepAlive(),)))
+        self._company.tick(now, crowded=crowded)
         self._hashing.tick(now)  # which may let pieces be fetched again
         self._fetching.tick(now)
         self._serving.tick(now)

@@ -45,6 +45,10 @@ class Urgent:
     """The pieces that are waited for, the first one first."""
 
     def __init__(self, deadlines: Iterable[tuple[int, float]] = ()) -> None:
+        self.replace(deadlines)
+
+    def replace(self, deadlines: Iterable[tuple[int, float]]) -> None:
+        """These, and no longer those before."""
         self._due = dict(sorted(deadlines, key=lambda deadline: deadline[1]))
 
     def __bool__(self) -> bool:
