@@ -387,6 +387,17 @@ def test_who_is_late_loses_everything_and_is_asked_for_one_block_at_a_time():
     assert len(late.asked) == 8, "it has made up for it"
 
 
+def test_who_was_silent_while_we_were_stopped_is_not_late():
+    """What he sent meanwhile has yet to be read."""
+    swarm = make_swarm()
+    peer = swarm.join(make_peer(1), ALL, unchokes=True)
+    owes = list(peer.asked)
+    swarm.commands.take()
+    swarm.fetching.tick(NOW + 3600)
+    assert swarm.commands.take() == []
+    assert (list(peer.asked), peer.snubbed) == (owes, False)
+
+
 def test_what_the_late_one_owed_goes_to_another():
     swarm = make_swarm()
     late, other = swarm.join(make_peer(1), ALL, unchokes=True), swarm.join(make_peer(2), ALL)

@@ -44,6 +44,10 @@ MOST_USELESS = 1 << 20
 USELESS_SHARE = 1 / 16
 
 
+# Seconds that a tick counts at most: when we were stopped for a while, what came meanwhile has yet to be read.
+MOST_PASSED = 2.0
+
+
 class Fetching:
     """The downloading half of the scheduler."""
 
@@ -344,7 +348,8 @@ class Fetching:
         for peer in self._peers.values():
             if not peer.asked:
                 continue
-            passed = now - max(last, peer.joined)  # while nobody was here, there may have been no ticks
+            # While nobody was here, there may have been no ticks.
+            passed = min(MOST_PASSED, now - max(last, peer.joined))
             peer.waited += passed
             peer.busy += passed
             if peer.waited > self._patience(peer, now):
