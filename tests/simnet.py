@@ -22,6 +22,7 @@ from trio_torrent.client.buckets import Buckets
 from trio_torrent.client.content import Rules
 from trio_torrent.client.discovery import Finder
 from trio_torrent.client.engine import Engine
+from trio_torrent.client.events import TorrentEvent
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.shared import Shared
@@ -220,6 +221,20 @@ class Node:
     torrent: Torrent
     engine: Engine
     boundary: Boundary
+
+
+async def told(nursery: trio.Nursery, node: Node) -> list[TorrentEvent]:
+    """What the torrent tells its users from now on; the list grows."""
+    events: list[TorrentEvent] = []
+
+    async def listen(*, task_status: trio.TaskStatus[None]) -> None:
+        async with node.torrent.events(buffer=10_000) as channel:
+            task_status.started()
+            async for event in channel:
+                events.append(event)
+
+    await nursery.start(listen)
+    return events
 
 
 def _records(folder: Path) -> Records:

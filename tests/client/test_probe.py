@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
 from functools import partial
 
 import attrs
@@ -68,7 +69,7 @@ class Town:
         return address
 
     async def probe(self, *peers: Address, metainfo: Metainfo = METAINFO, **options: int) -> Probed:
-        with trio.fail_after(5):
+        with trio.fail_after(30):  # a busy machine's
             return await probe(metainfo, peers=peers, settings=SETTINGS, report=self.reports.append, **options)
 
 
@@ -93,10 +94,17 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "UNCHOKE_SECONDS", 0.1)
 
 
-def refusing() -> Address:
-    with socket.socket() as bound:
-        bound.bind((LOCALHOST, 0))
-        return Address(*bound.getsockname())
+@pytest.fixture
+def refusing() -> Iterator[Callable[[], Address]]:
+    """Addresses where nobody listens, and nobody can while the test lasts: a free port is soon another's."""
+    with ExitStack() as held:
+
+        def address() -> Address:
+            bound = held.enter_context(socket.socket())
+            bound.bind((LOCALHOST, 0))
+            return Address(*bound.getsockname())
+
+        yield address
 
 
 async def honest(peer: FakePeer) -> None:
@@ -140,7 +148,7 @@ async def test_every_step_is_reported_in_its_order(town: Town, fast: bool):
     assert probed == Probed(address, name, everything, block)
 
 
-async def test_the_first_that_answers_wins_among_those_that_do_not(town: Town):
+async def test_the_first_that_answers_wins_among_those_that_do_not(town: Town, refusing: Callable[[], Address]):
     """None of them is waited for."""
     bad = [refusing(), refusing(), await town.serve(garbage), await town.serve(leave)]
     mute = [await town.serve(silent) for _ in range(3)]
@@ -203,13 +211,15 @@ async def test_the_default_is_the_beginning(town: Town):
         (0, 0, 16385, "piece 0 has no block of 16385 bytes"),
     ],
 )
-async def test_a_block_that_does_not_exist(town: Town, piece: int, offset: int, length: int, complaint: str):
+async def test_a_block_that_does_not_exist(
+    town: Town, piece: int, offset: int, length: int, complaint: str, refusing: Callable[[], Address]
+):
     with pytest.raises(ValueError, match=re.escape(complaint)):
         await town.probe(refusing(), piece=piece, offset=offset, length=length)
     assert town.reports == []
 
 
-async def test_nobody_answers(town: Town):
+async def test_nobody_answers(town: Town, refusing: Callable[[], Address]):
     with pytest.raises(PeerError, match="no peer answered"):
         await town.probe(refusing(), await town.serve(garbage))
     assert [type(report) for report in town.reports] == [Found, Step, Reached, Reached]
@@ -324,7 +334,7 @@ async def test_a_tracker_that_knows_nobody(town: Town, tracker: TrackerServer):
     assert town.reports == [Step.ANNOUNCING, Found(0, tracker.url)]
 
 
-async def test_a_tracker_that_cannot_be_reached(town: Town):
+async def test_a_tracker_that_cannot_be_reached(town: Town, refusing: Callable[[], Address]):
     with pytest.raises(TrackerError, match="refused"):
         await town.probe(metainfo=torrent(f"http://{refusing()}/announce"))
     assert town.reports == [Step.ANNOUNCING]

@@ -24,6 +24,7 @@ from trio_torrent.client.status import State
 from trio_torrent.errors import ChangedError, StoppedError, StorageError
 from trio_torrent.metainfo.magnet import Magnet
 from trio_torrent.swarm.events import Awaited
+from trio_torrent.swarm.stall import Stall
 from trio_torrent.wire import messages as wire
 
 from .test_torrent import address, swarm
@@ -264,6 +265,24 @@ async def test_seeds_that_were_let_go_are_called_again_for_who_reads(tmp_path: P
             with trio.fail_after(3):
                 assert await everything(reader) == FILES["b"]
         nursery.cancel_scope.cancel()
+
+
+async def test_why_who_reads_what_is_not_wanted_waits(tmp_path: Path, autojump_clock):
+    async def chokes(peer: FakePeer) -> None:
+        await peer.say_all_pieces()
+        await trio.sleep_forever()
+
+    async with folder(tmp_path, chokes) as (node, _, _):
+        await trio.sleep(1)
+        node.torrent.select("empty")
+        await trio.sleep(1)
+        assert (node.torrent.state, node.torrent.status.reason) == (State.SEEDING, None)
+        async with node.torrent.files[2].open() as reader:
+            with trio.move_on_after(70):
+                await reader.receive_some()
+            status = node.torrent.status
+            assert (status.state, status.stall, status.reason) == (State.SEEDING, Stall.CHOKED, "all peers choke us")
+        assert node.torrent.status.reason is None, "nobody waits any more"
 
 
 async def test_what_is_read_stays_in_demand_when_it_is_deselected(tmp_path: Path, autojump_clock):

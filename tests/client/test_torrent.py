@@ -13,7 +13,7 @@ import trio
 
 from tests.fakepeer import FakePeer, Script, handler
 from tests.payload import multi, random_bytes, single, write
-from tests.simnet import Host, Network, Node, join
+from tests.simnet import Host, Network, Node, join, told
 from trio_torrent.address import Address
 from trio_torrent.client.events import Checked, DialRefused, FileDone, PeerGone, TorrentEvent
 from trio_torrent.client.metainfo import Metainfo
@@ -51,14 +51,6 @@ async def swarm(
 
     Afterwards nothing unexpected has happened.
     """
-    events: list[TorrentEvent] = []
-
-    async def listen(node: Node, *, task_status: trio.TaskStatus[None]) -> None:
-        async with node.torrent.events(buffer=1000) as channel:
-            task_status.started()
-            async for event in channel:
-                events.append(event)
-
     async with trio.open_nursery() as nursery:
         network = Network(nursery)
         for number, script in enumerate(scripts):
@@ -66,7 +58,7 @@ async def swarm(
             network.listen(Host(address(number)), handler(metainfo, payload, script, name=name, fast=fast))
         peers = [address(number) for number in range(len(scripts)) if named]
         node = join(network, nursery, Host(US), metainfo, tmp_path, peers=peers, settings=settings, **options)
-        await nursery.start(listen, node)
+        events = await told(nursery, node)
         yield node, events, network
         nursery.cancel_scope.cancel()
     assert node.boundary.unexpected == 0
@@ -499,14 +491,24 @@ async def test_a_thousand_that_dribble_their_handshake(tmp_path: Path, autojump_
         nursery.cancel_scope.cancel()
 
 
+@pytest.mark.parametrize(
+    ("by_user", "expected"),
+    [(True, [0, 2, 5, 10, 19, 36, 69, 130, 251]), (False, [0, 61, 182])],
+    ids=["own", "heard of"],
+)
 async def test_an_address_that_fails_rests_longer_each_time_and_is_given_up(
-    tmp_path: Path, autojump_clock: trio.testing.MockClock
+    tmp_path: Path, by_user: bool, expected: list[int], autojump_clock: trio.testing.MockClock
 ):
+    """The user's own may be starting up. The clock ticks once a second."""
     async with swarm(tmp_path) as (node, events, network):
-        node.torrent.add_peers([address(9)])
+        await trio.sleep(1)
+        if by_user:
+            node.torrent.add_peers([address(9)])
+        else:
+            node.engine.meet(address(9), "lsd")
         await trio.sleep(3600)
         times = [round(when - network.dialled[0][0]) for when, _ in network.dialled]
-        assert times == [0, 61, 182]
+        assert times == expected
         assert {event for event in events if isinstance(event, DialRefused)} == {
             DialRefused(str(address(9)), "connection refused")
         }

@@ -58,6 +58,16 @@ def test_a_torrent_is_announced_found_scraped_and_sampled():
     assert len(noseed.take()) == 15
 
 
+def test_a_crowd_that_comes_at_once_is_known_soon():
+    """It finds a node that knows nobody: the beginning of a network."""
+    network = Network(1, delay=DELAY)
+    first = network.add_node([])
+    for _ in range(30):
+        network.add_node([network.where[first]])
+    network.run(10)
+    assert len(first.table) > 3 * K
+
+
 @pytest.mark.slow
 def test_items_are_stored_replaced_and_found():
     network, _ = town(40)

@@ -80,6 +80,28 @@ def test_it_grows_to_what_it_can_hold_and_no_further():
     assert table.spares <= table.buckets * MAX_SPARES
 
 
+def test_a_crowd_may_wait_beside_the_only_bucket():
+    """Most of them have a place as soon as it is split."""
+    table = Table(OWN, 0)
+    crowd = [node(number) for number in range(30)]
+    assert all(table.heard_of(contact) for contact in crowd)
+    while (awaited := table.take_awaited()) is not None:
+        table.replied(awaited, 0)
+    assert len(table) > 3 * K
+
+
+def test_what_waits_beside_an_unsplit_bucket_has_a_limit_that_its_halves_keep():
+    table = Table(OWN, 0)
+    crowd = full(2000)
+    for contact in crowd:
+        table.heard_of(contact)
+    assert table.spares == MAX_SPARES << SPREAD_BITS
+    for contact in crowd[: K + 1]:
+        table.replied(contact, 0)
+    assert table.buckets > SPREAD_BITS
+    assert table.spares == MAX_SPARES
+
+
 def test_all_of_it_is_in_the_buckets_and_the_index():
     table, random = filled(), Random(3)
     for _ in range(3000):

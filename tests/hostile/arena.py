@@ -63,12 +63,10 @@ class Arena:
 
     def _open(self) -> Node:
         self._network.listen(Host(HONEST, up=HONEST_RATE), self._honest)
-        peers = [HONEST]
         if self.side is Side.DIALLED:
             self._network.listen(Host(VILLAIN), self._dialled)
-            peers.append(VILLAIN)
         self._write_what_we_have()
-        node = join(self._network, self._nursery, Host(US), self.metainfo, self._save_path, peers=peers)
+        node = join(self._network, self._nursery, Host(US), self.metainfo, self._save_path, peers=[HONEST])
         door = Door()
         self._network.listen(node.host, door.arrive)
         self._nursery.start_soon(door.serve, Reception(self._find, self.boundary))
@@ -86,8 +84,7 @@ class Arena:
     async def run(self) -> None:
         """Play the case, up to where nothing is left to happen."""
         await self._nursery.start(self._watch)
-        if self.side is Side.INCOMING:
-            self._nursery.start_soon(self._incoming)
+        self._nursery.start_soon(self._incoming if self.side is Side.INCOMING else self._named)
         with trio.fail_after(self.case.seconds):
             if self.case.have is not Have.ALL:
                 await self.node.torrent.wait_complete()
@@ -129,6 +126,11 @@ class Arena:
     async def _incoming(self) -> None:
         await self.node.torrent.wait_checked()
         await self._play(self._villain(await self._connect(), dialled=False))
+
+    async def _named(self) -> None:
+        """Not by the user, whose own are called again soon if they refuse."""
+        await self.node.torrent.wait_checked()
+        self.node.engine.meet(VILLAIN, "a stranger")
 
     async def _dialled(self, stream: trio.abc.Stream, address: Address) -> None:
         self.played.dials += 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator
+from functools import partial
 from random import Random
 from typing import Any
 
@@ -14,8 +15,8 @@ import trio.testing
 
 from trio_torrent.address import Address
 from trio_torrent.net.boundary import Boundary
-from trio_torrent.net.lsd import discover, open_groups
-from trio_torrent.swarm.lsd import Neighbourhood
+from trio_torrent.net.lsd import ENTER_AGAIN_SECONDS, Enter, discover, entrances
+from trio_torrent.swarm.lsd import APART_SECONDS, Neighbourhood
 from trio_torrent.wire.lsd import GROUP_IPV4, GROUP_IPV6, PORT, LocalAnnounce, decode_local, encode_local
 
 ONE, TWO = b"1" * 20, b"2" * 20
@@ -29,10 +30,10 @@ class FakeGroup(socket.socket):
         self.bind(("127.0.0.1" if family == socket.AF_INET else "::1", 0))
         self.setblocking(False)
         self.sent: list[tuple[bytes, Any]] = []
-        self._broken = broken
+        self.broken = broken
 
     def sendto(self, data: Any, address: Any) -> int:  # type: ignore[override]  # as it is used
-        if self._broken:
+        if self.broken:
             raise OSError("network unreachable")
         self.sent.append((data, address))
         return len(data)
@@ -51,6 +52,8 @@ class Bench:
     found: list[tuple[bytes, Address]] = attrs.field(factory=list)
     boundary: Boundary = attrs.field(factory=Boundary)
     changed: trio.Event = attrs.field(factory=trio.Event)
+    tries: int = 0
+    locked: bool = False
 
     def find(self, info_hash: bytes, address: Address) -> None:
         self.found.append((info_hash, address))
@@ -63,7 +66,14 @@ class Bench:
 
     async def run(self) -> None:
         neighbourhood = Neighbourhood(6881, Random(1))
-        await discover(self.groups, neighbourhood, lambda: self.torrents, self.find, self.boundary)
+        ways: list[Enter] = [partial(self.enter, group) for group in self.groups]
+        await discover(ways, neighbourhood, lambda: self.torrents, self.find, self.boundary)
+
+    def enter(self, group: FakeGroup) -> socket.socket:
+        self.tries += 1
+        if self.locked and group is self.groups[0]:
+            raise OSError("no such device")
+        return group
 
 
 @pytest.fixture
@@ -88,6 +98,52 @@ async def test_no_network_is_no_catastrophe(groups: list[FakeGroup], nursery: tr
     await trio.testing.wait_all_tasks_blocked()
     assert len(groups[1].sent) == 1
     assert bench.boundary.unexpected == 0
+
+
+async def test_a_group_that_could_not_be_entered_is_tried_again(
+    groups: list[FakeGroup], nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+):
+    """A laptop's network comes up after its programs."""
+    bench = Bench(groups, locked=True)
+    nursery.start_soon(bench.run)
+    await trio.sleep(ENTER_AGAIN_SECONDS / 2)
+    assert (bench.tries, len(groups[0].sent), len(groups[1].sent)) == (2, 0, 1)
+    bench.locked = False
+    bench.torrents.append(TWO)
+    await trio.sleep(ENTER_AGAIN_SECONDS)
+    assert [decode_local(said).info_hashes for said, _ in groups[0].sent] == [(TWO,)]
+    await trio.sleep(5 * ENTER_AGAIN_SECONDS)
+    assert bench.tries == 3
+
+
+async def test_nothing_counts_as_said_before_there_is_a_group(
+    groups: list[FakeGroup], nursery: trio.Nursery, autojump_clock: trio.testing.MockClock
+):
+    bench = Bench(groups[:1], locked=True)
+    nursery.start_soon(bench.run)
+    await trio.sleep(1.5)
+    bench.locked = False
+    await trio.sleep(ENTER_AGAIN_SECONDS)
+    assert len(groups[0].sent) == 1
+
+
+@pytest.mark.parametrize(("broken", "again"), [([True, True], 1), ([True, False], 0)])
+async def test_what_went_nowhere_is_said_again(
+    broken: list[bool],
+    again: int,
+    groups: list[FakeGroup],
+    nursery: trio.Nursery,
+    autojump_clock: trio.testing.MockClock,
+):
+    """If it reached one group, the other may have no way out at all: that would not be heard once a minute."""
+    for group, is_broken in zip(groups, broken, strict=True):
+        group.broken = is_broken
+    nursery.start_soon(Bench(groups).run)
+    await trio.sleep(1.5)
+    groups[0].broken = groups[1].broken = False
+    await trio.sleep(APART_SECONDS)
+    assert len(groups[0].sent) == again
+    assert len(groups[1].sent) == 1
 
 
 async def test_neighbours_are_heard(groups: list[FakeGroup], nursery: trio.Nursery):
@@ -117,8 +173,10 @@ async def test_it_closes_its_sockets(groups: list[FakeGroup]):
 
 @pytest.mark.parametrize("interface", ["127.0.0.1", "127.0.0.5", "::1"])
 def test_there_are_no_neighbours_on_the_loopback_interface(interface: str):
-    assert open_groups(interface) == []
+    assert entrances(interface) == []
 
 
-def test_where_there_is_no_such_interface_there_are_no_groups():
-    assert open_groups("192.0.2.1") == []
+def test_where_there_is_no_such_interface_there_is_no_way():
+    (enter,) = entrances("192.0.2.1")
+    with pytest.raises(OSError, match="No such device"):
+        enter()

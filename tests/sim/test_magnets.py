@@ -14,7 +14,7 @@ import trio.testing
 
 from tests.fakepeer import FakePeer
 from tests.payload import random_bytes, single, write
-from tests.simnet import Handler, Host, Network, Node, join
+from tests.simnet import Handler, Host, Network, Node, join, told
 from trio_torrent.address import Address
 from trio_torrent.bencode import Value, decode, encode
 from trio_torrent.client.events import Checked, MetadataDone, PeerGone, TorrentEvent
@@ -120,13 +120,6 @@ async def swarm(
     tmp_path: Path, *scripts: Script, source: Magnet | None = None, metainfo: Metainfo = METAINFO
 ) -> AsyncIterator[tuple[Node, list[TorrentEvent]]]:
     """A torrent of ours that begins as a link, and a peer for each script. Nothing unexpected happens."""
-    events: list[TorrentEvent] = []
-
-    async def listen(node: Node, *, task_status: trio.TaskStatus[None]) -> None:
-        async with node.torrent.events(buffer=10_000) as channel:
-            task_status.started()
-            async for event in channel:
-                events.append(event)
 
     def handler(script: Script, number: int) -> Handler:
         async def handle(stream: trio.abc.Stream, _: Address) -> None:
@@ -148,7 +141,7 @@ async def swarm(
             network.listen(Host(address(number)), handler(script, number))
         peers = [address(number) for number in range(len(scripts))]
         node = join(network, nursery, Host(US), source or METAINFO.magnet, tmp_path, peers=peers)
-        await nursery.start(listen, node)
+        events = await told(nursery, node)
         yield node, events
         nursery.cancel_scope.cancel()
     assert node.boundary.unexpected == 0

@@ -14,7 +14,7 @@ import trio.testing
 from tests.fakepeer import FakePeer, Script, handler
 from tests.metainfo.making import make_torrent
 from tests.payload import random_bytes, write
-from tests.simnet import Host, Network, Node, join
+from tests.simnet import Host, Network, Node, join, told
 from trio_torrent.address import Address
 from trio_torrent.client.events import PeerGone, TorrentEvent
 from trio_torrent.client.metainfo import Metainfo
@@ -62,14 +62,6 @@ class Meeting:
 async def meeting(folder: Path, metainfo: Metainfo, *scripts: Script) -> AsyncIterator[Meeting]:
     """Our torrent, and a v2 peer for each script. Afterwards nothing unexpected has happened."""
     theirs = METAINFO if metainfo is BARE else metainfo
-    events: list[TorrentEvent] = []
-
-    async def listen(node: Node, *, task_status: trio.TaskStatus[None]) -> None:
-        async with node.torrent.events(buffer=1000) as channel:
-            task_status.started()
-            async for event in channel:
-                events.append(event)
-
     async with trio.open_nursery() as nursery:
         network = Network(nursery)
         for number, script in enumerate(scripts):
@@ -78,7 +70,7 @@ async def meeting(folder: Path, metainfo: Metainfo, *scripts: Script) -> AsyncIt
             network.listen(Host(address(number), up=1e6), handler(theirs, PAYLOAD, script, name=name, v2=True))
         peers = [address(number) for number in range(len(scripts))]
         node = join(network, nursery, Host(US), metainfo, folder, peers=peers)
-        await nursery.start(listen, node)
+        events = await told(nursery, node)
         yield Meeting(node, network, folder, events)
         nursery.cancel_scope.cancel()
     assert node.boundary.unexpected == 0

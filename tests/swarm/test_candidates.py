@@ -12,6 +12,7 @@ from trio_torrent.swarm.candidates import (
     GLANCE_SECONDS,
     LOOK_SECONDS,
     MOST_AT_ONCE,
+    MOST_EAGER,
     MOST_LOOKS,
     MOST_TRYING,
     REST_SECONDS,
@@ -264,6 +265,63 @@ def test_our_own_shortage_is_nobodys_fault_and_makes_us_pause():
     candidates.failed(address(2), 0, Failure.SHORTAGE)
     assert dialled(candidates, SHORTAGE_SECONDS - 0.1) == []
     assert set(dialled(candidates, SHORTAGE_SECONDS)) == {address(1), address(2)}
+
+
+def refused(candidates: Candidates, one: Address, now: float, until: float) -> list[float]:
+    """When it is dialled, if it refuses every time."""
+    times = []
+    while now < until:
+        if one in dialled(candidates, now):
+            times.append(now)
+            candidates.failed(one, now, Failure.REFUSED)
+        now += 0.5
+    return times
+
+
+SOON = [0, 1, 3, 7, 15, 31, 63]
+"""And those that follow are failures."""
+
+
+def test_whom_the_user_names_may_be_starting_up():
+    candidates = Candidates(Random(1))
+    candidates.add([address(1)], USER, frozenset())
+    first = SOON[-1] + REST_SECONDS
+    assert refused(candidates, address(1), 0, 1000) == [*SOON, first, first + 2 * REST_SECONDS]
+
+
+def test_nobody_else_makes_us_call_again_so_soon():
+    candidates = having(address(1))
+    assert refused(candidates, address(1), 0, 1000) == [0, REST_SECONDS, 3 * REST_SECONDS]
+    candidates.add([address(1)], USER, frozenset())
+    assert refused(candidates, address(1), 1000, 2000) == [1000 + seconds for seconds in SOON]
+    candidates.add([address(1)], PEX, frozenset())
+    assert refused(candidates, address(1), 2000, 3000) == [2000], "as with anybody, one more try"
+
+
+def test_a_link_that_names_many_does_not_make_us_knock_at_all_their_doors_so_soon():
+    candidates = Candidates(Random(1))
+    candidates.add(many(MOST_EAGER), USER, frozenset())
+    assert refused(candidates, many(1)[0], 0, 1.5) == [0, 1]
+    candidates.add([address(1)], USER, frozenset())
+    assert refused(candidates, address(1), 2, 10) == [2]
+
+
+def test_one_of_the_users_own_who_was_here_may_be_starting_again():
+    candidates = Candidates(Random(1))
+    candidates.add([address(1)], USER, frozenset())
+    refused(candidates, address(1), 0, 64)
+    candidates.joined(address(1))
+    candidates.succeeded(address(1))
+    candidates.left(address(1), 100)
+    assert refused(candidates, address(1), 100, 164) == [160, 161, 163]
+
+
+def test_one_of_the_users_own_that_does_not_answer_at_all_is_left_alone():
+    candidates = Candidates(Random(1))
+    candidates.add([address(1)], USER, frozenset())
+    dialled(candidates, 0)
+    candidates.failed(address(1), LOOK_SECONDS, Failure.LATE)
+    assert dialled(candidates, LOOK_SECONDS + REST_SECONDS - 1) == []
 
 
 @pytest.mark.parametrize("how", ["dial", "peer"])

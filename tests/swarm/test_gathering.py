@@ -14,7 +14,7 @@ from trio_torrent.address import Address, ip_of
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.metainfo.infohash import InfoHashes
 from trio_torrent.swarm.commands import Ask, Command, Dial, Drop, Send
-from trio_torrent.swarm.company import IDLE_SECONDS, KEEP_ALIVE_SECONDS
+from trio_torrent.swarm.contacts import IDLE_SECONDS, KEEP_ALIVE_SECONDS
 from trio_torrent.swarm.events import AddressesFound, DialFailed, Event, Failure, Joined, Left, PeerId, Received, Tick
 from trio_torrent.swarm.extensions import DONTHAVE, METADATA, PEX
 from trio_torrent.swarm.gathering import Gathering

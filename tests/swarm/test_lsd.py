@@ -46,6 +46,15 @@ def test_a_message_a_minute_at_the_most():
     assert said(here, [ONE, TWO], 1000 + APART_SECONDS) == (TWO,)
 
 
+def test_what_could_not_be_sent_was_not_said():
+    here = make()
+    announce = here.due([ONE, TWO], 1000)
+    assert announce is not None
+    here.unheard(announce)
+    assert said(here, [ONE, TWO], 1000 + APART_SECONDS - 1) == ()
+    assert said(here, [ONE, TWO], 1000 + APART_SECONDS) == (ONE, TWO)
+
+
 def test_many_torrents_take_turns():
     here, now = make(), 0.0
     everything = [bytes([number]) * 20 for number in range(3 * MOST_HASHES + 1)]

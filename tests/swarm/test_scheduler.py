@@ -27,7 +27,7 @@ from trio_torrent.swarm.commands import (
     Verify,
     Withdraw,
 )
-from trio_torrent.swarm.company import IDLE_SECONDS, KEEP_ALIVE_SECONDS
+from trio_torrent.swarm.contacts import IDLE_SECONDS, KEEP_ALIVE_SECONDS
 from trio_torrent.swarm.events import (
     AddressesFound,
     Awaited,

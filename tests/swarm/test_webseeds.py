@@ -13,7 +13,7 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.availability import SKIP
 from trio_torrent.swarm.commands import Ask, Command, Drop, Send
-from trio_torrent.swarm.company import IDLE_SECONDS
+from trio_torrent.swarm.contacts import IDLE_SECONDS
 from trio_torrent.swarm.events import Joined, PeerId, PieceFailed, Received, Tick, Wanted
 from trio_torrent.swarm.ours import Ours
 from trio_torrent.swarm.scheduler import Limits, Scheduler

@@ -62,12 +62,13 @@ class Account:
         swarm = self.swarm
         return Tally(finding.worked, last.downloaded + swarm.downloaded, last.uploaded + swarm.uploaded)
 
-    def status(self, finding: Finding) -> Status:
-        """For users."""
+    def status(self, finding: Finding, *, is_read: bool) -> Status:
+        """For users. `is_read` says that somebody reads a file that is not all there."""
         swarm, state, tally, progress = self.swarm, self.state, self.tally(finding), self.subject.progress
         trackers, dht, known = finding.trackers, finding.dht, self.subject.known
         web_seeds = known.web_seeds.status if known is not None else ()
-        stall = swarm.stall if state in (State.METADATA, State.DOWNLOADING) else None
+        awaits = state in (State.METADATA, State.DOWNLOADING) or (state is State.SEEDING and is_read)
+        stall = swarm.stall if awaits else None
         return Status(
             state=state,
             done=progress.done,

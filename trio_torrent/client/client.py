@@ -26,7 +26,7 @@ from trio_torrent.net.dht import Dht
 from trio_torrent.net.dial import dial
 from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, own_addresses, port_of
-from trio_torrent.net.lsd import discover, open_groups
+from trio_torrent.net.lsd import discover, entrances
 from trio_torrent.net.places import Places
 from trio_torrent.swarm.lsd import SOURCE, Neighbourhood
 from trio_torrent.swarm.mirror import Mirror
@@ -262,9 +262,9 @@ def _start(
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     client = Client(nursery, shared, dht)
-    if settings.lsd and (groups := open_groups(settings.interface)):
+    if settings.lsd and (ways := entrances(settings.interface)):
         neighbourhood = Neighbourhood(client.port, random)
-        nursery.start_soon(discover, groups, neighbourhood, client.names, client.neighbour, boundary)
+        nursery.start_soon(discover, ways, neighbourhood, client.names, client.neighbour, boundary)
     reception = Reception(client.find, boundary, pending=places.budget.pending)
     for listener in listeners:
         nursery.start_soon(partial(reception.serve, listener))

@@ -45,7 +45,7 @@ class Status:
     peers: int
     seeds: int
     known: int  # addresses
-    stall: Stall | None  # why nothing comes, while downloading
+    stall: Stall | None  # why nothing comes, while downloading, or for who reads a file that is not wanted
     reason: str | None  # the same in words, with details
     trackers: tuple[TrackerStatus, ...]
     web_seeds: tuple[WebSeedStatus, ...] = ()

@@ -73,7 +73,7 @@ class Torrent:
     @property
     def status(self) -> Status:
         """How it stands now."""
-        return self._engine.account.status(self._engine.finding)
+        return self._engine.account.status(self._engine.finding, is_read=bool(self._engine.reading.files))
 
     @property
     def files(self) -> tuple[TorrentFile, ...]:

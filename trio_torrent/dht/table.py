@@ -27,7 +27,7 @@ K = 8  # nodes in a bucket, and in an answer (BEP 5)
 SPREAD_BITS = (
     5  # levels that are split for all: 32 buckets, the 256 nodes of libtorrent's extended table, in even spread
 )
-MAX_SPARES = 8  # of one bucket
+MAX_SPARES = 8  # of one bucket; of one that is going to be several, for each of those
 FRESH = 900.0  # seconds that a node is good, and a bucket is fresh, without a sign of life (BEP 5)
 ASK_AGAIN = 800.0  # seconds after which a node is asked for a sign of life, to be good without a break
 RETRY = 60.0  # seconds, times its failures, until a silent one is asked again
@@ -84,6 +84,11 @@ class _Bucket:
     def has_room(self) -> bool:
         """A place is free, or held by one who does not answer."""
         return len(self.entries) < K or any(entry.fails for entry in self.entries.values())
+
+    @property
+    def most_spares(self) -> int:
+        """A table that is still one bucket would otherwise forget nearly all of a crowd that comes at once."""
+        return MAX_SPARES << max(SPREAD_BITS - self.depth, 0)
 
 
 class Table:
@@ -307,7 +312,7 @@ class Table:
     def _spare(self, bucket: _Bucket, entry: Entry) -> bool:
         """Let it wait beside the bucket. Those that have answered go before those that have not."""
         bucket.spares.pop(entry.number, None)
-        if len(bucket.spares) >= MAX_SPARES:
+        if len(bucket.spares) >= bucket.most_spares:
             unconfirmed = (number for number, spare in bucket.spares.items() if not spare.confirmed)
             oldest = next(iter(bucket.spares)) if entry.confirmed else None
             leaving = next(unconfirmed, oldest)
@@ -341,7 +346,7 @@ class Table:
         for number, entry in bucket.entries.items():
             halves[number >= middle].entries[number] = entry
         for number, entry in bucket.spares.items():
-            halves[number >= middle].spares[number] = entry
+            self._spare(halves[number >= middle], entry)
         bucket.halves, bucket.entries, bucket.spares = halves, {}, {}
         at = self._leaves.index(bucket)
         self._leaves[at : at + 1] = halves[::-1]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 import socket
 import struct
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from functools import partial
 
 import trio
 
@@ -21,39 +23,68 @@ TICK_SECONDS = 1.0  # between looks at what is due: a torrent that has just come
 BATCH = 100  # datagrams before others have their turn
 HOPS = 4  # the groups reach beyond one wire, and should not reach far
 
+# Until it is tried again to become a member of a group: the network may come up later than we do, and none notices.
+ENTER_AGAIN_SECONDS = 60.0
+
 Torrents = Callable[[], Sequence[bytes]]
 """The info-hashes of 20 bytes that may be spoken of now."""
 
 Found = Callable[[bytes, Address], None]
 """Told of a neighbour that has one of these; or of another torrent, which may not be known."""
 
+Enter = Callable[[], socket.socket]
+"""Become a member of a group. Raises OSError where that cannot be, or not yet."""
+
 
 async def discover(
-    groups: Sequence[socket.socket],
+    entrances: Sequence[Enter],
     neighbourhood: Neighbourhood,
     torrents: Torrents,
     found: Found,
     boundary: Boundary,
 ) -> None:
-    """Say what we have, and hear what others have, for ever. Closes the sockets in the end."""
+    """Say what we have, and hear what others have, for ever, in every group that can be entered by then."""
+    outside, groups, enter_at = list(entrances), list[socket.socket](), -math.inf
     with ExitStack() as stack:
-        for group in groups:
-            stack.enter_context(group)
         async with trio.open_nursery() as nursery:
-            for group in groups:
-                nursery.start_soon(_listen, group, neighbourhood, found, boundary)
             while True:
-                announce = neighbourhood.due(torrents(), trio.current_time())
-                if announce is not None:
-                    _say(announce, groups)
+                now = trio.current_time()
+                if outside and now >= enter_at:
+                    enter_at = now + ENTER_AGAIN_SECONDS
+                    for group in _enter(outside):
+                        groups.append(stack.enter_context(group))
+                        nursery.start_soon(_listen, group, neighbourhood, found, boundary)
+                if groups:
+                    _speak(groups, neighbourhood, torrents(), now)
                 await trio.sleep(TICK_SECONDS)
 
 
-def _say(announce: LocalAnnounce, groups: Sequence[socket.socket]) -> None:
+def _enter(outside: list[Enter]) -> Iterator[socket.socket]:
+    """Go in where there is a way; what is left is outside."""
+    for enter in list(outside):
+        with suppress(OSError):
+            group = enter()
+            outside.remove(enter)
+            yield group
+
+
+def _speak(
+    groups: Sequence[socket.socket], neighbourhood: Neighbourhood, torrents: Sequence[bytes], now: float
+) -> None:
+    announce = neighbourhood.due(torrents, now)
+    if announce is not None and not _say(announce, groups):
+        neighbourhood.unheard(announce)
+
+
+def _say(announce: LocalAnnounce, groups: Sequence[socket.socket]) -> bool:
+    """Whether it went out anywhere."""
+    said = False
     for group in groups:
         ipv6 = group.family == socket.AF_INET6
         with suppress(OSError):  # no network for a moment, perhaps
             group.sendto(encode_local(announce, ipv6=ipv6), (GROUP_IPV6 if ipv6 else GROUP_IPV4, PORT))
+            said = True
+    return said
 
 
 async def _listen(group: socket.socket, neighbourhood: Neighbourhood, found: Found, boundary: Boundary) -> None:
@@ -78,20 +109,13 @@ def _drain(group: socket.socket) -> Iterator[tuple[bytes, str]]:
             yield datagram, sender[0]
 
 
-def open_groups(interface: str | None) -> list[socket.socket]:
-    """Members of both groups, or of that of the interface's family; none where the system has no way to be one.
-
-    On the loopback interface there are no neighbours.
-    """
+def entrances(interface: str | None) -> list[Enter]:
+    """To both groups, or to that of the interface's family. On the loopback interface there are no neighbours."""
     ip = None if interface is None else ipaddress.ip_address(interface)
     if ip is not None and ip.is_loopback:
         return []
-    groups = []
-    for version, enter in ((4, _enter_ipv4), (6, _enter_ipv6)):
-        if ip is None or ip.version == version:
-            with suppress(OSError):
-                groups.append(enter(interface))
-    return groups
+    families = ((4, _enter_ipv4), (6, _enter_ipv6))
+    return [partial(enter, interface) for version, enter in families if ip is None or ip.version == version]
 
 
 def _enter_ipv4(interface: str | None) -> socket.socket:

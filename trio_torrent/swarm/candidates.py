@@ -42,6 +42,13 @@ LOOK_SECONDS = 15.0  # libtorrent's `peer_connect_timeout`
 # After the n-th failure in a row an address rests n minutes (libtorrent's `min_reconnect_time`).
 REST_SECONDS = 60.0
 
+# Whom the user names may be starting up, or comparing its files: refused, it is tried again after 1, 2, 4 ... 32 s, all
+# together as long as one rest, before refusals count. Only while such are few, as many as may be half-open: the user's
+# link may be a stranger's making, and name thousands of others' doors for us to knock on.
+SOON_SECONDS = 1.0
+MOST_SOON = 6
+MOST_EAGER = 30
+
 # When a dial failed for want of descriptors or places of our own, others would fail likewise.
 SHORTAGE_SECONDS = 5.0
 
@@ -118,7 +125,7 @@ class Candidates:
             return
         known.failures = min(known.failures, MOST_FAILURES - 1)
         if at_once:
-            known.not_before = 0.0
+            known.not_before, known.refusals = 0.0, 0
 
     # -- whom to try -------------------------------------------------------------------------------------------------
 
@@ -171,7 +178,7 @@ class Candidates:
     def succeeded(self, address: Address) -> None:
         """The peer behind the address is the right kind."""
         if (known := self._pool.get(address)) is not None:
-            known.failures = 0
+            known.failures = known.refusals = 0
             known.hurried = False
 
     def left(self, address: Address, now: float, *, for_good: bool = False) -> None:
@@ -215,8 +222,14 @@ class Candidates:
             self._short_until = now + SHORTAGE_SECONDS
         elif why is Failure.LATE and not looked:
             known.hurried = True
+        elif why is Failure.REFUSED and self._may_be_starting(known):
+            known.not_before = now + SOON_SECONDS * 2**known.refusals
+            known.refusals += 1
         else:
             self._count_failure(known, now, for_good=why is Failure.FOR_GOOD)
+
+    def _may_be_starting(self, known: Known) -> bool:
+        return known.refusals < MOST_SOON and USER in known.sources and self._pool.named.get(USER, 0) <= MOST_EAGER
 
     def _end_attempt(self, address: Address) -> None:
         self._trying.discard(address)

@@ -24,12 +24,6 @@ from .ours import Ours
 from .peers import Peer
 from .serving import MOST_QUEUED, Serving
 
-# Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
-KEEP_ALIVE_SECONDS = 100.0
-
-# A peer that says nothing for so long is gone (libtorrent's `peer_timeout`).
-IDLE_SECONDS = 120.0
-
 
 @attrs.frozen(eq=False, kw_only=True)
 class Company:
@@ -138,9 +132,5 @@ class Company:
         """Some time has passed: part with those who are silent, and are not silent to the others ourselves."""
         if crowded and (surplus := self._contacts.surplus(now)) is not None:
             self.drop(self._peers[surplus], "made place for another torrent", now)
-        for peer in list(self._peers.values()):
-            if now - peer.last_heard > IDLE_SECONDS:
-                self.drop(peer, "silent for too long", now)
-            elif not peer.web and now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
-                peer.last_keep_alive = now
-                self._do(Send(peer.id, (wire.KeepAlive(),)))
+        for peer in self._contacts.keep_up(now):
+            self.drop(peer, "silent for too long", now)

@@ -8,13 +8,25 @@ import attrs
 
 from trio_torrent.address import Address, is_local, is_peer, site
 from trio_torrent.bitfield import Bitfield
+from trio_torrent.wire.extended import ExtendedHandshake, decode_extended
+from trio_torrent.wire.messages import Extended, KeepAlive
 
 from .admission import INACTIVE_SECONDS, Guest, Verdict, admit, incoming_places, least
 from .bans import Bans
 from .candidates import Candidates
-from .commands import Command, Dial
+from .commands import Command, Dial, Send
 from .events import Failure, PeerId
+from .mirror import Mirror
 from .peers import Peer
+
+# Something is said this often, so that the other side's two minutes never pass in silence (BEP 3).
+KEEP_ALIVE_SECONDS = 100.0
+
+# A peer that says nothing for so long is gone (libtorrent's `peer_timeout`).
+IDLE_SECONDS = 120.0
+
+# A peer may say again what it can do (BEP 10), when something has changed. Reading it takes up to 4 ms.
+MOST_HANDSHAKES = 50
 
 
 @attrs.frozen(eq=False)
@@ -34,7 +46,10 @@ class HeardOf:
 
 
 class Contacts:
-    """Looks at the scheduler's peers, of which there may be so many as `places`; commands go to `do`."""
+    """Looks at the scheduler's peers, of which there may be so many as `places`; commands go to `do`.
+
+    `mirror` hears where peers see us.
+    """
 
     def __init__(
         self,
@@ -43,12 +58,14 @@ class Contacts:
         do: Callable[[Command], None],
         *,
         heard_of: HeardOf,
+        mirror: Mirror,
         places: int,
     ) -> None:
         self._have = have
         self._peers = peers
         self._do = do
         self._bans = heard_of.bans
+        self._mirror = mirror
         self._places = places
         self._candidates = heard_of.candidates
         self._moved: dict[PeerId, tuple[int, float]] = {}  # bytes between us, and since when there were no more
@@ -106,6 +123,17 @@ class Contacts:
                 self._moved[peer.id] = moved, now
         self.dial(now)
 
+    def keep_up(self, now: float) -> list[Peer]:
+        """Let nobody think that we are gone. Returns those who seem to be gone themselves."""
+        gone = []
+        for peer in self._peers.values():
+            if now - peer.last_heard > IDLE_SECONDS:
+                gone.append(peer)
+            elif not peer.web and now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
+                peer.last_keep_alive = now
+                self._do(Send(peer.id, (KeepAlive(),)))
+        return gone
+
     # -- coming in ---------------------------------------------------------------------------------------------------
 
     def refusal(self, address: Address) -> str | None:
@@ -117,8 +145,20 @@ class Contacts:
         if not peer.web:
             self._candidates.joined(peer.address)
 
-    def listens(self, peer: Peer, port: int) -> None:
-        """A peer that came in says where it can be reached: it need not be dialled there while it is here."""
+    def introduced(self, peer: Peer, message: Extended) -> ExtendedHandshake | None:
+        """What a peer says of itself, as often as it may (BEP 10). Where it sees us and can be reached is noted."""
+        peer.handshakes += 1
+        theirs = decode_extended(message) if peer.handshakes <= MOST_HANDSHAKES else None
+        if theirs is None:
+            return None
+        if theirs.your_ip is not None:
+            self._mirror.told(peer.address.host, theirs.your_ip)
+        if peer.incoming and theirs.port is not None:
+            self._listens(peer, theirs.port)
+        return theirs
+
+    def _listens(self, peer: Peer, port: int) -> None:
+        """It need not be dialled there while it is here."""
         address = Address(peer.address.host, port)
         if peer.listens is None and is_peer(address):
             peer.listens = address

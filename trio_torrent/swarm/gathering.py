@@ -19,7 +19,7 @@ from trio_torrent.dht import rounds
 from trio_torrent.errors import ProtocolError
 from trio_torrent.metainfo.infohash import InfoHashes
 from trio_torrent.wire import messages as wire
-from trio_torrent.wire.extended import HANDSHAKE_NUMBER, ExtendedHandshake, decode_extended, encode_extended
+from trio_torrent.wire.extended import HANDSHAKE_NUMBER, ExtendedHandshake, encode_extended
 from trio_torrent.wire.ut_metadata import (
     MetadataData,
     MetadataReject,
@@ -31,11 +31,9 @@ from trio_torrent.wire.ut_metadata import (
 from . import lsd
 from .candidates import Candidates
 from .commands import Command, Drop, Send
-from .company import IDLE_SECONDS, KEEP_ALIVE_SECONDS
 from .contacts import Contacts, HeardOf
 from .events import AddressesFound, DialFailed, Event, Joined, Left, PeerId, Received, Tick
 from .extensions import METADATA, PEX, Speaker, our_numbers
-from .hearing import MOST_HANDSHAKES
 from .hearsay import Hearsay
 from .metadata import MetadataFetch
 from .ours import Ours
@@ -90,7 +88,12 @@ class Gathering:
         self._commands: list[Command] = []
         self._heard_of = HeardOf(Candidates(random, mirror=ours.mirror, own=ours.own))
         self._contacts = Contacts(
-            Bitfield(0), self._peers, self._do, heard_of=self._heard_of, places=limits.connections
+            Bitfield(0),
+            self._peers,
+            self._do,
+            heard_of=self._heard_of,
+            mirror=ours.mirror,
+            places=limits.connections,
         )
 
     def __repr__(self) -> str:
@@ -193,11 +196,8 @@ class Gathering:
     def _on_tick(self, now: float, *, crowded: bool) -> None:
         if crowded and (surplus := self._contacts.surplus(now)) is not None:
             self._drop(surplus, "made place for another torrent", now)
-        for peer in list(self._peers.values()):
-            if now - peer.last_heard > IDLE_SECONDS:
-                self._drop(peer.id, "silent for too long", now)
-            elif now - peer.last_keep_alive >= KEEP_ALIVE_SECONDS:
-                self._send(peer.id, (wire.KeepAlive(),), now)
+        for peer in self._contacts.keep_up(now):
+            self._drop(peer.id, "silent for too long", now)
         self._contacts.tick(now)
 
     # -- what peers say ----------------------------------------------------------------------------------------------
@@ -238,17 +238,11 @@ class Gathering:
             self._contacts.found(self._pex.heard(peer.id, peer.address, message.payload, now), SOURCE, now)
 
     def _on_handshake(self, guest: _Guest, message: wire.Extended) -> None:
-        peer = guest.peer
-        peer.handshakes += 1
-        theirs = decode_extended(message) if peer.handshakes <= MOST_HANDSHAKES else None
+        peer, theirs = guest.peer, self._contacts.introduced(guest.peer, message)
         if theirs is None:
             return
-        if theirs.your_ip is not None:
-            self._ours.mirror.told(peer.address.host, theirs.your_ip)
         guest.speaker.said(theirs)
         guest.handshake = theirs
-        if peer.incoming and theirs.port is not None:
-            self._contacts.listens(peer, theirs.port)
         if guest.speaker.metadata and guest.speaker.metadata_size:
             peer.we_are_interested = True  # so it has what others may have to go for
             self._fetch.offered(peer.id, guest.speaker.metadata_size)

@@ -9,7 +9,7 @@ import attrs
 from trio_torrent.address import Address, is_peer
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.wire import messages as wire
-from trio_torrent.wire.extended import HANDSHAKE_NUMBER, decode_extended
+from trio_torrent.wire.extended import HANDSHAKE_NUMBER
 from trio_torrent.wire.lt_donthave import decode_donthave
 
 from .commands import AddNode, Command
@@ -23,9 +23,6 @@ from .ours import Ours
 from .peers import Peer
 from .pex import SOURCE
 from .serving import Serving
-
-# A peer may say again what it can do (BEP 10), when something has changed. Reading it takes up to 4 ms.
-MOST_HANDSHAKES = 50
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -147,15 +144,10 @@ class Hearing:
         if message.number != HANDSHAKE_NUMBER:
             self._on_numbered(peer, message, now)
             return
-        peer.handshakes += 1
-        if peer.handshakes <= MOST_HANDSHAKES and (theirs := decode_extended(message)) is not None:
+        if (theirs := self._contacts.introduced(peer, message)) is not None:
             peer.queue = theirs.reqq or peer.queue
             peer.upload_only = theirs.upload_only
-            if theirs.your_ip is not None:
-                self._ours.mirror.told(peer.address.host, theirs.your_ip)
             self._serving.interest_changed(peer, now)
-            if peer.incoming and theirs.port is not None:
-                self._contacts.listens(peer, theirs.port)
             self._extensions.said(peer, theirs, now)
 
     def _on_numbered(self, peer: Peer, message: wire.Extended, now: float) -> None:

@@ -45,6 +45,11 @@ class Neighbourhood:
         self._next = now + APART_SECONDS
         return LocalAnnounce(self._port, names, self._cookie)
 
+    def unheard(self, announce: LocalAnnounce) -> None:
+        """It could not be sent: as if it had not been said, though not to be tried again at once."""
+        for name in announce.info_hashes:
+            self._said.pop(name, None)
+
     def heard(self, datagram: bytes, host: str, now: float) -> tuple[Address, tuple[bytes, ...]] | None:
         """Who has which torrents, if a datagram from this host says so. Only neighbours are listened to."""
         if now - self._second >= 1:

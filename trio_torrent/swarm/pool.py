@@ -43,6 +43,7 @@ class Known:
     sources: tuple[str, ...]  # the first one answers for it
     rank: int  # the more the better
     failures: int = 0
+    refusals: int = 0  # that do not count as failures yet
     not_before: float = 0.0
     hurried: bool = False  # had only a moment to answer the last time
     for_good: bool = False  # no use trying again: it is ourselves, or lied, or has what we have

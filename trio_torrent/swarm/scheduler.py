@@ -122,7 +122,9 @@ class Scheduler:
         self._commands: list[Command] = []
         heard_of = heard_of or HeardOf(Candidates(random, mirror=ours.mirror, own=ours.own))
         self._bans = heard_of.bans
-        self._contacts = Contacts(have, self._peers, self._do, heard_of=heard_of, places=self._limits.connections)
+        self._contacts = Contacts(
+            have, self._peers, self._do, heard_of=heard_of, mirror=ours.mirror, places=self._limits.connections
+        )
         self._finished = have.complete
         self._fetching = Fetching(
             geometry, have, self._peers, self._do, bans=self._bans, random=random, now=now, limits=down
