@@ -43,8 +43,9 @@ class DhtError(TorrentError):
     """The DHT cannot do what was asked of it, or refused it."""
 
 
-# Nobody but the user can do something about these: a folder where a file should be, or a name that cannot be.
-_LASTING = frozenset({errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL, errno.EEXIST})
+# Nobody but the user can do something about these: something else where a file should be, or a name that cannot be.
+_IN_THE_WAY = frozenset({errno.EEXIST, errno.EISDIR, errno.ENOTDIR})
+_LASTING = _IN_THE_WAY | {errno.ENAMETOOLONG, errno.ELOOP, errno.EINVAL}
 
 
 class StorageError(TorrentError):
@@ -62,6 +63,11 @@ class StorageError(TorrentError):
     def lasting(self) -> bool:
         """Trying again later is of no use."""
         return self.number in _LASTING
+
+    @property
+    def in_the_way(self) -> bool:
+        """Something else is where the file should be, until the user moves it away or renames the torrent's."""
+        return self.number in _IN_THE_WAY
 
 
 class ChangedError(StorageError):

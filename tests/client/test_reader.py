@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import io
 import os
+from collections.abc import Set
 from functools import partial
 from pathlib import Path
 
@@ -17,9 +18,11 @@ from tests.faults import failing_disk
 from tests.metainfo.making import Contents, make_torrent
 from tests.payload import multi, random_bytes, write
 from tests.simnet import Host, Network, join
+from trio_torrent.client.content import Content
 from trio_torrent.client.events import Completed, Troubled
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.reader import MOST_READ, USUAL_READ, FileReader
+from trio_torrent.client.session import Session
 from trio_torrent.client.status import State
 from trio_torrent.errors import ChangedError, StoppedError, StorageError
 from trio_torrent.metainfo.magnet import Magnet
@@ -424,3 +427,30 @@ async def test_one_task_at_a_time_and_none_when_it_is_closed(tmp_path: Path, aut
         await reader.aclose()
         with pytest.raises(ValueError, match="at least 1"):
             await reader.receive_some(0)
+
+
+async def test_nothing_is_fetched_of_a_file_before_it_has_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, autojump_clock
+):
+    """Somebody begins to read while another's file is brought there: its pieces would go to the part file."""
+    lend, heed = Content.lend, Session.heed
+    lent: set[int] = set()
+    heeded: list[tuple[set[int], set[int]]] = []
+
+    async def lends(content: Content, files: Set[int]) -> dict[int, StorageError]:
+        await another.seek(0)
+        refused = await lend(content, files)
+        lent.update(content.lent)
+        return refused
+
+    async def heeds(session: Session, awaited: Awaited) -> None:
+        heeded.append(({piece for piece, _ in awaited.deadlines}, set(lent)))
+        await heed(session, awaited)
+
+    monkeypatch.setattr(Content, "lend", lends)
+    monkeypatch.setattr(Session, "heed", heeds)
+    async with folder(tmp_path, select="empty") as (node, _, _):
+        another = node.torrent.files[2].open()
+        async with node.torrent.files[0].open():
+            await trio.sleep(1)
+    assert {2 in places for pieces, places in heeded if 4 in pieces} == {True}

@@ -110,6 +110,7 @@ def test_creating_an_empty_file_does_not_empty_what_is_there(files: Files):
 def test_a_file_that_is_longer_keeps_its_end(files: Files):
     files.path(0).parent.mkdir()
     files.path(0).write_bytes(b"12345 and more")
+    files.claims.add([0])
     write(files, 0, b"abcde")
     assert files.path(0).read_bytes() == b"abcde and more"
 

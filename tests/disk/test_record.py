@@ -135,6 +135,17 @@ def test_one_that_says_nothing_new_is_not_written(records: Records, tmp_path: Pa
     assert inode(tmp_path) != before
 
 
+@pytest.mark.parametrize("news", [False, True])
+def test_the_first_that_is_saved_cleans_up_after_who_was_killed(records: Records, tmp_path: Path, news: bool):
+    records.save(HASH, DONE)
+    left = tmp_path / "state" / "deep" / f"{HASH.hex()}.resume.0123456789abcdef.new"
+    left.write_bytes(b"half")
+    again = Records(tmp_path / "state" / "deep", InlineWorkers(), InlineWorkers(), records.boot)
+    assert again.load(HASH, 10) == DONE
+    again.save(HASH, attrs.evolve(DONE, uploaded=DONE.uploaded + news))
+    assert not left.exists()
+
+
 def test_who_still_writes_says_when(records: Records):
     assert RECORD.running
     records.save(HASH, RECORD)

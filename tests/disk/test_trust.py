@@ -101,3 +101,47 @@ def test_a_file_that_has_come_from_nowhere_is_compared():
 
 def test_an_empty_file_shifts_nothing():
     assert trust(RECORD, {0: A, 1: Look(0, 5), 2: B}) == trust(RECORD, {0: A, 2: B})
+
+
+# -- whose the files are ---------------------------------------------------------------------------------------------
+
+SHORT = 4  # bytes: what ours never have, unless the power fails
+
+
+@pytest.mark.parametrize(
+    ("seen", "running", "ours", "without_power"),
+    [
+        (A, False, True, True),
+        (Look(A.size, SAVED + 1), True, True, True),
+        (Look(A.size, SAVED + 1), False, False, True),
+        (Look(A.size, A.changed - 1), True, False, True),
+        (Look(SHORT, A.changed), True, False, True),
+        (Look(SHORT, SAVED + 1), True, False, True),
+    ],
+)
+def test_one_that_was_there_is_ours_as_long_as_it_could_be(seen: Look, running: bool, ours: bool, without_power: bool):
+    record = attrs.evolve(RECORD, running=running)
+    for run, verdict in (("today", ours), ("tomorrow", without_power)):
+        found = Trust(record, METAINFO.layout, PIECE, run)
+        found.look(NAMES, {0: seen}, parts=PARTS)
+        assert found.ours == ({0} if verdict else set()), run
+
+
+@pytest.mark.parametrize(
+    ("changed", "running", "without_power"),
+    [
+        (SAVED + 1, True, True),
+        (SAVED - SECOND, True, True),
+        (SAVED - 9 * SECOND, True, False),
+        (SAVED + int(WINDOW_SECONDS + 1) * SECOND, True, False),
+        (SAVED + 1, False, False),
+    ],
+)
+def test_one_that_was_not_there_is_ours_only_if_the_power_has_failed_since(
+    changed: int, running: bool, without_power: bool
+):
+    record = attrs.evolve(RECORD, running=running, files={"folder/b": B})
+    for run, verdict in (("today", False), ("tomorrow", without_power)):
+        found = Trust(record, METAINFO.layout, PIECE, run)
+        found.look(NAMES, {0: Look(SHORT, changed)}, parts=PARTS)
+        assert found.ours == ({0} if verdict else set()), run

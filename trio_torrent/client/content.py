@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import errno
 import logging
-import os
 import time
-from collections.abc import Callable, Set
+from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -61,7 +60,7 @@ class Rules:
 
     download: bool = True  # without it, nothing is written
     trust: bool = True  # the record of the last run
-    overwrite: bool = False  # what is in a file's place and nothing of the torrent
+    overwrite: bool = False  # what is in the place of a file that is wanted or read, and nothing of the torrent
     allocation: Allocation = "sparse"
 
 
@@ -115,15 +114,19 @@ class Content:
                 self.last_run = Tally(record.peers, record.downloaded, record.uploaded)
             doubtful, looks = await self._workers.run(partial(self._remember, record, selection))
             self._safe = _both(self._safe, self.have)
-        if doubtful.count:
-            for piece in (await check(self._metainfo, self.files, self._workers, tell, only=doubtful)).good:
-                self.have.add(piece)
-        ours = record is not None and record.root == self._root  # whatever is there, we have been here before
-        if first and self._rules.download and not self._rules.overwrite and not ours:
-            self._check_foreign(looks, selection)
+        await self._compare(doubtful, tell)
+        if self._rules.download:
+            with trio.CancelScope(shield=True):
+                elsewhere = await self._workers.run(partial(self._give_way, looks, selection))
+            await self._compare(elsewhere, tell)
         with trio.CancelScope(shield=True):
             await self._workers.run(partial(self._seal, looks))
         self._known = True
+
+    async def _compare(self, doubtful: Bitfield, tell: Callable[[int], None]) -> None:
+        if doubtful.count:
+            for piece in (await check(self._metainfo, self.files, self._workers, tell, only=doubtful)).good:
+                self.have.add(piece)
 
     def _load(self) -> Record | None:
         if self._records is None:
@@ -138,15 +141,12 @@ class Content:
     def _remember(self, record: Record | None, selection: Selection) -> tuple[Bitfield, dict[int, Look]]:
         """The pieces that are doubtful, and how the files look. `have` is set to the others that are there."""
         self._check_root()
+        self._claim(selection.wanted)
         looks = self.files.looks()
         if self._known:
             doubtful = self._reconsider(looks)
-        elif record is None or not self._trust:
-            doubtful = Bitfield.full(self.have.size)
         else:
-            trust = Trust(record, self._metainfo.layout, self._metainfo.geometry.piece_length, self._run)
-            trust.look(self._names, looks, parts=PARTS)
-            self.have, self._safe, doubtful = trust.have, record.safe, trust.doubtful
+            doubtful = self._recall(record, looks) if record is not None else Bitfield.full(self.have.size)
         if PARTS in looks:
             self.files.set_aside(range(len(self._metainfo.files)))
             if self._rules.download:
@@ -154,6 +154,20 @@ class Content:
                 looks = self.files.looks()
         self.files.set_aside(selection.skipped - self.lent)
         return doubtful, looks
+
+    def _recall(self, record: Record, looks: dict[int, Look]) -> Bitfield:
+        trust = Trust(record, self._metainfo.layout, self._metainfo.geometry.piece_length, self._run)
+        trust.look(self._names, looks, parts=PARTS)
+        if record.root == self._root:
+            self.files.claims.add(trust.ours)
+        if not self._trust:
+            return Bitfield.full(self.have.size)
+        self.have, self._safe = trust.have, record.safe
+        return trust.doubtful
+
+    def _claim(self, wanted: Iterable[int]) -> None:
+        if self._rules.overwrite:
+            self.files.claims.add(wanted)
 
     def _check_root(self) -> None:
         """The save path is made once. Where it has gone later, a disk has, and another is not to be filled instead."""
@@ -172,39 +186,43 @@ class Content:
             if number not in self.files.parted and file.length and not file.padding:
                 seen = looks.get(number)
                 if number in doubts or seen is None or seen.size < file.length:
-                    for piece in self._metainfo.layout.pieces_of(number, self._metainfo.geometry.piece_length):
+                    for piece in self._pieces_of(number):
                         if self.have.discard(piece) or number in doubts:
                             doubtful.add(piece)
         self._doubts.clear()
         return doubtful
 
-    def _check_foreign(self, looks: dict[int, Look], selection: Selection) -> None:
-        """StorageError if a file would be written over that is neither of the torrent's size nor has a piece of it."""
-        length = self._metainfo.geometry.piece_length
-        for number in selection.wanted:
-            file, seen, path = self._metainfo.files[number], looks.get(number), self.files.path(number)
-            if seen is not None and path.is_dir():
-                raise StorageError(f"{path}: {os.strerror(errno.EISDIR)}", number=errno.EISDIR, file=number)
-            if seen is None or seen.size in (0, file.length):
-                continue
-            if not any(piece in self.have for piece in self._metainfo.layout.pieces_of(number, length)):
-                raise StorageError(
-                    f"{path}: another file is there; move it away, or overwrite it with --force",
-                    number=errno.EEXIST,
-                    file=number,
-                )
+    def _give_way(self, looks: dict[int, Look], selection: Selection) -> Bitfield:
+        """What is in the places of files and not of the torrent stays there, and they are in the part file.
+
+        StorageError if it is in the way of what is wanted. Returns the pieces that were looked for in the wrong place;
+        `looks` are those of the torrent's files from now on.
+        """
+        files, own = self.files, self._pieces_of
+        there = [number for number in looks if number != PARTS and number not in files.parted]
+        files.claims.add([number for number in there if any(piece in self.have for piece in own(number))])
+        files.check_places(selection.wanted)
+        occupied = files.occupied(selection.skipped).keys()
+        ends = {piece for number in occupied - files.parted for piece in (*own(number)[:1], *own(number)[-1:])}
+        self.lent -= occupied
+        files.give_way(occupied)
+        for number in files.parted:
+            looks.pop(number, None)
+        return Bitfield(self.have.size, ends if PARTS in looks else ()) - self.have
+
+    def _pieces_of(self, number: int) -> range:
+        return self._metainfo.layout.pieces_of(number, self._metainfo.geometry.piece_length)
 
     def _seal(self, looks: dict[int, Look]) -> None:
         """Remember how complete files looked before they were read, and what may have been written just now."""
         self.files.begin(looks)
-        length = self._metainfo.geometry.piece_length
         self._looks = looks
         unsafe = self.have - self._safe
         if unsafe.count and PARTS in looks:
             self.files.suspect([PARTS])
         for number, seen in looks.items():
             if number != PARTS:
-                own = self._metainfo.layout.pieces_of(number, length)
+                own = self._pieces_of(number)
                 if any(piece in unsafe for piece in own):
                     self.files.suspect([number])
                 if own and all(piece in self.have for piece in own):
@@ -243,19 +261,32 @@ class Content:
 
     def _begun(self, selection: Selection) -> list[int]:
         """The wanted files that something is to be written to."""
-        layout, length = self._metainfo.layout, self._metainfo.geometry.piece_length
-        return [n for n in selection.wanted if any(p not in self.have for p in layout.pieces_of(n, length))]
+        return [n for n in selection.wanted if any(p not in self.have for p in self._pieces_of(n))]
 
     async def want(self, selection: Selection) -> list[str]:
-        """Some files are wanted now that were not: bring what there is of them to its place. As `prepare`."""
-        await self._workers.run(partial(self.files.bring, selection.wanted))
-        await self._workers.run(partial(self.files.set_aside, selection.skipped - self.lent))
+        """Some files are wanted now that were not: bring what there is of them to its place. As `prepare`.
+
+        StorageError if something else is there, and then nothing has been moved.
+        """
+        await self._workers.run(partial(self._change_places, selection, selection.skipped - self.lent))
         return await self.prepare(selection)
 
-    async def lend(self, files: Set[int]) -> None:
-        """Somebody reads these, of which any piece may come from now on: the part file has no place for that."""
-        self.lent |= files
+    def _change_places(self, selection: Selection, unwanted: Set[int]) -> None:
+        self._claim(selection.wanted)
+        self.files.bring(selection.wanted)
+        self.files.set_aside(unwanted)
+        self.files.give_way(self.files.occupied(unwanted - self.files.parted))
+
+    async def lend(self, files: Set[int]) -> dict[int, StorageError]:
+        """Somebody reads these, of which any piece may come from now on: the part file has no place for that.
+
+        Those that something else is in the place of are not lent; why not.
+        """
+        self._claim(files)
+        refused = await self._workers.run(partial(self.files.occupied, files))
+        self.lent |= files - refused.keys()
         await self._workers.run(partial(self.files.bring, frozenset(self.lent)))
+        return refused
 
     def wrote(self, piece: int) -> None:
         """A piece is verified and in its files."""

@@ -158,10 +158,10 @@ class Engine:
                 self._break(_only(group))
 
     def _break(self, error: StorageError) -> None:
-        """The disk does not do what it should."""
+        """The disk does not do what it should. What gets in the way of a torrent that runs may go away again."""
         if self.subject.known is not None:
             self.subject.known.content.doubt(error)
-        if error.lasting:
+        if error.lasting and not (error.in_the_way and self.course.ready.is_set()):
             self._fail(error)
         elif self.sessions.broke(error):
             self.broadcast.tell(Troubled(error))

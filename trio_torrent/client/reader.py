@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import attrs
 import trio
 
+from trio_torrent.errors import StorageError
 from trio_torrent.swarm.rates import Meter
 from trio_torrent.swarm.readahead import read_ahead
 
@@ -108,6 +109,7 @@ class FileReader(trio.abc.ReceiveStream):
         """What comes next, as soon as it is there: at least a byte, at most `max_bytes` or 1 MiB; b"" at the end.
 
         Raises StoppedError if the torrent was stopped or removed or its client closed, or what else made it fail;
+        StorageError if it would have to be fetched and another file is in the way, until that is moved away;
         ValueError for `max_bytes` below 1.
         """
         if max_bytes is not None and max_bytes < 1:
@@ -165,7 +167,14 @@ class FileReader(trio.abc.ReceiveStream):
             if length := self._reading.there(start, most):
                 data = await self._reading.fetch(start, length)
             else:
-                await self._reading.wait()
+                await self._wait()
             self._check_open()
             if data is not None:
                 return data
+
+    async def _wait(self) -> None:
+        try:
+            await self._reading.wait(self)
+        except StorageError:
+            self._told = range(0)  # the next call asks again
+            raise

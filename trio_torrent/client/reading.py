@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol
 
@@ -47,16 +47,19 @@ class Reading:
     changed: trio.Event = attrs.field(init=False, factory=trio.Event)  # what is needed, since it was looked at
     _news: trio.Event = attrs.field(init=False, factory=trio.Event)
     _needs: dict[Reader, Deadlines] = attrs.field(init=False, factory=dict)
+    _refused: dict[Reader, StorageError] = attrs.field(init=False, factory=dict)  # what they need cannot be fetched
 
     # -- for readers -------------------------------------------------------------------------------------------------
 
     def need(self, reader: Reader, deadlines: Deadlines) -> None:
         """This, and no longer what it was before."""
         self._needs[reader] = deadlines
+        self._refused.pop(reader, None)
         self._change()
 
     def leave(self, reader: Reader) -> None:
         """It reads no more."""
+        self._refused.pop(reader, None)
         if self._needs.pop(reader, None) is not None:
             self._change()
 
@@ -69,8 +72,10 @@ class Reading:
         content = self.look()
         return content.there(start, most) if content is not None else 0
 
-    async def wait(self) -> None:
-        """Return when there may be more."""
+    async def wait(self, reader: Reader) -> None:
+        """Return when there may be more. StorageError if what it needs cannot be fetched."""
+        if (refusal := self._refused.get(reader)) is not None:
+            raise refusal
         await self._news.wait()
 
     async def fetch(self, start: int, length: int) -> bytes | None:
@@ -92,6 +97,13 @@ class Reading:
         """There is more to read, or nothing more ever."""
         self._news.set()
         self._news = trio.Event()
+
+    def refuse(self, refused: Mapping[int, StorageError]) -> None:
+        """Nothing can be fetched of these files, and why: who reads them hears it until he says anew what he needs."""
+        for reader in [reader for reader in self._needs if reader.file in refused]:
+            del self._needs[reader]
+            self._refused[reader] = refused[reader.file]
+        self.wake()
 
     @property
     def files(self) -> frozenset[int]:

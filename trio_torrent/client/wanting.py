@@ -53,8 +53,10 @@ class Wanting:
             changed, files = self._reading.changed, self._reading.files
             if not files <= known.content.lent:
                 async with self._turn:
-                    await known.content.lend(files)
+                    refused = await known.content.lend(files)
                     await self._save(known)
+                self._reading.refuse(refused)
+                continue  # meanwhile something else may be needed, and may not be fetched before it is lent
             if files:
                 known.web_seeds.want()
             await session.heed(self._reading.awaited)

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .positioned import BINARY, CLOSE_ON_EXEC, write_all
+
+# What is being written is called so, until it takes the name of what it replaces.
+_FRESH = re.compile(r".+\.[0-9a-f]{16}\.new", re.DOTALL)
+
+# How often a file is written before it is given up. What is being written looks like a leftover to another program that
+# begins just then with the same folder; each does that once, so this many would have to begin within milliseconds.
+TRIES = 3
 
 
 def read(path: Path, most: int) -> bytes:
@@ -26,15 +34,39 @@ def replace(path: Path, data: bytes, *, before: Path | None = None) -> None:
     What was in it until now is kept as `before`, if that is given.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    with _opened(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | BINARY) as descriptor:
-        write_all(descriptor, memoryview(data), 0)
-        os.fsync(descriptor)
-    if before is not None:
-        with suppress(FileNotFoundError):
-            path.replace(before)
-    fresh.replace(path)
+    for left in reversed(range(TRIES)):
+        try:
+            _replace(path, data, before)
+            break
+        except FileNotFoundError:
+            if not left:
+                raise
     _sync_folder(path.parent)
+
+
+def _replace(path: Path, data: bytes, before: Path | None) -> None:
+    """By way of a file of its own: others may be about to do the same."""
+    fresh = path.with_name(f"{path.name}.{os.urandom(8).hex()}.new")
+    try:
+        with _opened(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL | BINARY) as descriptor:
+            write_all(descriptor, memoryview(data), 0)
+            os.fsync(descriptor)
+        if before is not None:
+            with suppress(FileNotFoundError):
+                path.replace(before)
+        fresh.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            fresh.unlink()
+        raise
+
+
+def clean(folder: Path) -> None:
+    """Remove what programs have left in a folder that were killed while they replaced something there."""
+    with suppress(OSError):
+        for name in os.listdir(folder):
+            if _FRESH.fullmatch(name):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

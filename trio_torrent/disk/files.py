@@ -1,7 +1,8 @@
 """A torrent's files as one address space.
 
 Any thread may read and write. Files that are not wanted are not created: what comes of their bytes with wanted pieces
-is in the part file (`parts`), until they are wanted and it moves to where it belongs.
+is in the part file (`parts`), until they are wanted and it moves to where it belongs. What somebody else has put in
+the place of a file is not written over (`claims`), whoever wants the file.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pathlib import Path
 from trio_torrent.errors import ChangedError, StorageError
 from trio_torrent.metainfo.files import FileLayout, FileSlice
 
+from .claims import Claims
 from .look import Look, look
 from .opened import Opened
 from .parts import Parts
@@ -31,12 +33,18 @@ class Files:
     """
 
     def __init__(
-        self, root: Path, layout: FileLayout, paths: Sequence[Path] | None = None, *, parts: Parts | None = None
+        self,
+        root: Path,
+        layout: FileLayout,
+        paths: Sequence[Path] | None = None,
+        *,
+        parts: Parts | None = None,
     ) -> None:
         self.root: Path = root
         self.layout = layout
         self.parted: set[int] = set()  # files whose bytes are in the part file
         self.renamed: dict[int, Path] = {}  # files that have other paths than in the torrent
+        self.claims: Claims = Claims(layout)
         self._paths = paths
         self._parts = parts
         self._opened = Opened(self._open)
@@ -158,13 +166,31 @@ class Files:
             with self._state:
                 self.parted |= aside
 
+    def give_way(self, occupied: Iterable[int]) -> None:
+        """From now on, bytes of these files go to the part file, since something else is in their places."""
+        if self._parts is not None:
+            with self._state:
+                self.parted.update(occupied)
+
+    def occupied(self, numbers: Iterable[int]) -> dict[int, StorageError]:
+        """Those of these files that cannot be written because something else is in their places, and why not."""
+        obstacle = self.claims.obstacle
+        return {number: error for number in numbers if (error := obstacle(number, self._text(number))) is not None}
+
+    def check_places(self, numbers: Iterable[int]) -> None:
+        """StorageError if one of these files is `occupied`."""
+        for error in self.occupied(numbers).values():
+            raise error
+
     def bring(self, wanted: Iterable[int]) -> None:
         """These files are wanted: move what the part file has of them to where it belongs.
 
+        StorageError if something else is there, and then nothing has been moved.
         Others who need them wait meanwhile. Whatever interrupts it, nothing is taken from the part file before it is
         safe in its place; a file that was begun is told from others by its look.
         """
         numbers = sorted(self.parted & set(wanted))
+        self.check_places(numbers)
         with self._state:
             self._moving = True
             while self._in_parts:
@@ -209,6 +235,12 @@ class Files:
         if self._parts is not None:
             numbers.append(PARTS)
         return {number: seen for number in numbers if (seen := look(self._text(number))) is not None}
+
+    def owned(self) -> list[int]:
+        """The numbers of those that are there and the torrent's, `PARTS` included."""
+        there = self.looks()
+        others = self.occupied(number for number in there if number != PARTS)
+        return [number for number in there if number not in others]
 
     def _text(self, file: int) -> str:
         """The path as text, for when a hundred thousand are needed: making as many Paths takes two seconds."""
@@ -317,12 +349,21 @@ class Files:
             self._make_folders(self.path(file))
             descriptor = os.open(path, flags, 0o666)
         try:
-            if file != PARTS and os.fstat(descriptor).st_size < self.layout.files[file].length:
-                os.ftruncate(descriptor, self.layout.files[file].length)
-        except OSError:
+            if file != PARTS:
+                self._claim(file, path, descriptor)
+        except (OSError, StorageError):
             os.close(descriptor)
             raise
         return descriptor
+
+    def _claim(self, file: int, path: str, descriptor: int) -> None:
+        """What was opened to be written has its whole length from now on, if it is the torrent's."""
+        status = os.fstat(descriptor)
+        if (refusal := self.claims.refusal(file, path, status)) is not None:
+            raise refusal
+        if status.st_size < self.layout.files[file].length:
+            os.ftruncate(descriptor, self.layout.files[file].length)
+        self.claims.add([file])
 
     def _make_folders(self, path: Path) -> None:
         """Those between the root and the file."""

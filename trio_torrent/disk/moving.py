@@ -1,8 +1,8 @@
 """Moving a torrent's files to another folder, giving one another name, and removing them.
 
 Nobody else may use the files meanwhile. A move within a file system is a rename of each file. To another one it is a
-copy: what was there stays until all of it is there, so whatever interrupts it, one of the two is whole. Files of others
-are in nobody's way: what they would replace is an error, before anything is touched.
+copy: what was there stays until all of it is there, so whatever interrupts it, one of the two is whole. What is in the
+way is an error, before anything is touched; and what others have put in the places of the torrent's files stays theirs.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,6 +31,7 @@ def move(files: Files, root: Path, may_go_on: Callable[[], object]) -> None:
         return
     pairs = [(path, root / path.relative_to(files.root)) for path in _present(files)]
     _check_free(target for _, target in pairs)
+    _check_free(root / path.relative_to(files.root) for path in _to_come(files))
     files.drop()
     done: list[tuple[Path, Path]] = []
     try:
@@ -51,7 +52,14 @@ def move(files: Files, root: Path, may_go_on: Callable[[], object]) -> None:
 
 
 def _present(files: Files) -> list[Path]:
-    return [files.path(number) for number in files.looks()]
+    return [files.path(number) for number in files.owned()]
+
+
+def _to_come(files: Files) -> Iterator[Path]:
+    """Where something is to be written, sooner or later."""
+    for number, file in enumerate(files.layout.files):
+        if not (file.padding or file.symlink or number in files.parted):
+            yield files.path(number)
 
 
 def _check_free(targets: Iterable[Path]) -> None:
@@ -101,7 +109,7 @@ def rename(files: Files, number: int, path: tuple[str, ...]) -> None:
     source, target = files.path(number), files.root.joinpath(*path)
     _check_free([target])
     files.drop()
-    if number in files.looks():
+    if number in files.owned():
         with translated(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             source.rename(target)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import attrs
 
-from .atomic import replace
+from .atomic import clean, replace
 from .files import translated
 from .record import Record
 from .workers import Workers
@@ -34,6 +34,7 @@ class Records:
         self.boot = boot
         self._folder = folder
         self._said: dict[bytes, bytes] = {}  # by info-hash: the essence of what is kept
+        self._clean = False  # nothing is left of programs that were killed
 
     def load(self, info_hash: bytes, pieces: int) -> Record | None:
         """The newest that can be read; None if there is none."""
@@ -51,6 +52,9 @@ class Records:
         Nothing is done if the one that is there says the same: of a thousand torrents that begin or end together, most
         have nothing new, and each would wait for the disk twice.
         """
+        if not self._clean:
+            clean(self._folder)
+            self._clean = True
         path, essence = self._path(info_hash, SUFFIX), _essence(record)
         if self._said.get(info_hash) == essence and path.exists():
             return

@@ -6,7 +6,8 @@ within that moment, to a file of which pieces were lacking, was written by us, a
 has to be compared with the torrent again: those files alone.
 
 What was written is there as long as the machine runs. After that, a record tells which pieces the disk has for sure:
-the others are compared.
+the others are compared. Files may have any length then. Otherwise ours have theirs from the first byte on: one whose
+length has changed, and not to that, is not ours.
 
 The price: whoever kills us and within two minutes writes over a file that is incomplete is taken for us.
 """
@@ -27,6 +28,9 @@ HEARTBEAT_SECONDS = 60.0
 # After the last record, so long: a heartbeat, and as long again for a disk that is slow to take a record.
 WINDOW_SECONDS = 2 * HEARTBEAT_SECONDS
 
+# A file that was made after a record was saved may look so much older: no file system tells time more coarsely (FAT).
+RESOLUTION_SECONDS = 2
+
 _NANO = 1_000_000_000
 
 
@@ -34,9 +38,10 @@ class Trust:
     """Which pieces we `have`, and which are `doubtful`: they may be there, and nobody knows. `run` is the machine's."""
 
     def __init__(self, record: Record, layout: FileLayout, piece_length: int, run: str) -> None:
-        trusted = bool(run) and run == record.run
-        self.doubtful: Bitfield = Bitfield(record.have.size) if trusted else record.have - record.safe
+        self._runs_on = bool(run) and run == record.run
+        self.doubtful: Bitfield = Bitfield(record.have.size) if self._runs_on else record.have - record.safe
         self.have: Bitfield = record.have - self.doubtful
+        self.ours: set[int] = set()  # files that are, by all that is known, as we or a power cut left them
         self._record = record
         self._layout = layout
         self._piece_length = piece_length
@@ -47,6 +52,8 @@ class Trust:
         for number, file in enumerate(self._layout.files):
             if file.length and not file.padding:
                 then, seen = self._record.files.get(names[number]), now.get(number)
+                if seen is not None and self._is_left(then, seen):
+                    self.ours.add(number)
                 if seen is None and then is not None:
                     self._lose(number)
                 elif seen is None:
@@ -66,9 +73,16 @@ class Trust:
     def _is_ours(self, then: Look | None, seen: Look | None) -> bool:
         if seen == then or seen is None:
             return seen == then
-        begin = then.changed if then is not None else 0
-        end = self._record.saved + int(WINDOW_SECONDS * _NANO)
-        return self._record.running and begin <= seen.changed <= end
+        return self._is_recent(then.changed if then is not None else 0, seen)
+
+    def _is_left(self, then: Look | None, seen: Look) -> bool:
+        if self._runs_on:
+            return then is not None and then.size == seen.size and self._is_ours(then, seen)
+        return then is not None or self._is_recent(self._record.saved - RESOLUTION_SECONDS * _NANO, seen)
+
+    def _is_recent(self, begin: int, seen: Look) -> bool:
+        """We may have written it since then."""
+        return self._record.running and begin <= seen.changed <= self._record.saved + int(WINDOW_SECONDS * _NANO)
 
     def _pieces(self, number: int) -> range:
         return self._layout.pieces_of(number, self._piece_length)
