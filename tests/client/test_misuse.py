@@ -87,7 +87,7 @@ TABLE: list[Misuse] = [
     ("add a path where nothing is", lambda s: s.client.add(s.folder / "no.torrent"), FileNotFoundError, r"no\.torrent"),
     ("add a folder", lambda s: s.client.add(s.folder), IsADirectoryError, "Is a directory"),
     ("add what is no torrent", lambda s: s.client.add(s.folder / "file"), MetainfoError, "."),
-    ("add a number", lambda s: s.client.add(5), TypeError, "not int"),  # type: ignore[arg-type]
+    ("add a number", lambda s: s.client.add(5), TypeError, "not '?int"),  # type: ignore[arg-type]
     ("add with a choice of nothing", lambda s: s.client.add(single(b"x"), select="y"), ValueError, "no file of"),
     ("add with no rate at all", lambda s: s.client.add(single(b"x"), limit_up=0), ValueError, "at least 1"),
     ("select what is not there", lambda s: s.whole.select("*.iso"), ValueError, "no file of folder matches"),
