@@ -345,7 +345,7 @@ def test_what_was_left_in_a_session_is_of_no_matter_in_the_next(tmp_path: Path):
     files = Files(tmp_path, lay_out(4))
     write(files, 0, b"good")
     written_by_a_stranger(files.path(0), b"fine")  # and compared, and found to be right
-    files.begin([0])
+    files.begin(files.looks())
     files.seal(0)
     files.assure(0, 4)
 

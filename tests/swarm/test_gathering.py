@@ -150,7 +150,8 @@ def test_silence_is_broken_and_punished():
     bench = make()
     bench.joins()
     assert of(Send, bench.passes(KEEP_ALIVE_SECONDS)) == [Send(PeerId(1), (wire.KeepAlive(),))]
-    assert of(Drop, bench.passes(IDLE_SECONDS)) == [Drop(PeerId(1), "silent for too long")]
+    quiet = [of(Drop, bench.passes(1)) for _ in range(int(IDLE_SECONDS))]
+    assert [drops for drops in quiet if drops] == [[Drop(PeerId(1), "silent for too long")]]
 
 
 def test_gossip_is_listened_to():

@@ -12,7 +12,7 @@ import pytest
 from trio_torrent.address import Address, ip_of
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.swarm.admission import INACTIVE_SECONDS, MOST_FROM_A_SITE
-from trio_torrent.swarm.availability import HIGH, SKIP
+from trio_torrent.swarm.availability import HIGH, SKIP, Availability
 from trio_torrent.swarm.candidates import ATTEMPTS_PER_PLACE, LOOK_SECONDS, MOST_TRYING, REST_SECONDS
 from trio_torrent.swarm.commands import (
     AddNode,
@@ -654,6 +654,34 @@ def test_why_nothing_comes():
     assert str(bench.snapshot.stall) == Stall.SILENT
     bench.happens(Left(PeerId(1), "bored"))
     assert str(bench.snapshot.stall) == Stall.UNREACHABLE
+
+
+def test_nobody_is_sent_away_for_what_he_said_while_we_were_stopped():
+    """What came meanwhile has yet to be read."""
+    bench = make()
+    bench.joins(1)
+    bench.passes(1)
+    assert drops(bench.passes(3600)) == []
+    quiet = [drops(bench.passes(1)) for _ in range(125)]
+    assert [gone for gone in quiet if gone] == [[(1, "silent for too long")]]
+
+
+def test_whoever_takes_back_and_has_again_costs_no_walk_over_all_pieces(monkeypatch: pytest.MonkeyPatch):
+    bench = make()
+    bench.joins(1)
+    bench.says(1, wire.HaveAll())
+    walks: list[str] = []
+    for name in ("joined", "left", "no_longer_seed"):
+        real = getattr(Availability, name)
+
+        def walk(self, *args, real=real, name=name, **kwargs):
+            walks.append(name)
+            return real(self, *args, **kwargs)
+
+        monkeypatch.setattr(Availability, name, walk)
+    again = (wire.Extended(DONTHAVE, bytes(4)), wire.HaveAll())
+    bench.says(1, *again * 100)
+    assert walks == ["no_longer_seed"]
 
 
 def test_whoever_wants_nothing_is_not_stalled():

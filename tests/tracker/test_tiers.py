@@ -171,13 +171,30 @@ def test_completed_is_told_once_to_those_who_knew_us_incomplete():
     tiers.failed(b, GONE, 0)
     tiers.completed(1)
     tiers.completed(1)
-    assert said(tiers.due(1)) == [(A, COMPLETED)]
+    first = tiers.due(1)
+    assert said(first) == [(A, COMPLETED)]
     tiers.answered(c, answer(), 2)  # its `started` was under way
-    assert said(tiers.due(2)) == [(C, COMPLETED)]
-    assert said(tiers.due(60)) == [(B, STARTED)]  # learns of us as a seeder
-    for due in (Due(A, COMPLETED, 0, None), Due(B, STARTED, 0, None), Due(C, COMPLETED, 0, None)):
+    second = tiers.due(2)
+    assert said(second) == [(C, COMPLETED)]
+    third = tiers.due(60)
+    assert said(third) == [(B, STARTED)]  # learns of us as a seeder
+    for due in (*first, *third, *second):
         tiers.answered(due, answer(), 60)
     assert said(tiers.due(960)) == [(A, NONE), (B, NONE), (C, NONE)]
+
+
+def test_a_late_answer_to_the_round_before_is_not_taken_for_one_to_this():
+    """One family of addresses, or one name of a hybrid, may take its time."""
+    tiers = make([[A]])
+    (started,) = tiers.due(0)
+    tiers.answered(started, answer(), 1)
+    tiers.completed(5)
+    (completed,) = tiers.due(5)
+    tiers.answered(started, answer(), 6)
+    tiers.failed(started, GONE, 6)
+    assert tiers.due(6) == (), "it is still under way"
+    tiers.answered(completed, answer(), 7)
+    assert said(tiers.due(60 * 60)) == [(A, NONE)], "told once"
 
 
 def test_a_completed_that_fails_is_told_again():

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Set
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import attrs
 import trio
@@ -50,6 +50,8 @@ SYNC_SECONDS = 60.0
 
 # For a disk to take what is being written; one that is stuck is left alone.
 SETTLE_SECONDS = 10.0
+
+T = TypeVar("T")
 
 Allocation = Literal["sparse", "full"]
 
@@ -108,6 +110,15 @@ class Content:
 
         StorageError if that cannot be said, or if the data of others is in the way.
         """
+        before, doubts = Bitfield.from_bytes(bytes(self.have), self.have.size), set(self._doubts)
+        try:
+            await self._find(selection, tell)
+        except BaseException:
+            if self._known:  # what is not compared yet is neither there nor lost
+                self.have, self._doubts = before, self._doubts | doubts
+            raise
+
+    async def _find(self, selection: Selection, tell: Callable[[int], None]) -> None:
         first, record = not self._known, None
         with trio.CancelScope(shield=True):  # it is short, and a job that was left behind would disturb the next
             if first and (record := await self._workers.run(self._load)) is not None:
@@ -156,6 +167,8 @@ class Content:
         return doubtful, looks
 
     def _recall(self, record: Record, looks: dict[int, Look]) -> Bitfield:
+        if record.root != self._root:  # what was going to be written is elsewhere: here nothing new is ours
+            record = attrs.evolve(record, running=False)
         trust = Trust(record, self._metainfo.layout, self._metainfo.geometry.piece_length, self._run)
         trust.look(self._names, looks, parts=PARTS)
         if record.root == self._root:
@@ -182,12 +195,17 @@ class Content:
         """After a session: what others have changed, or the disk has failed to read or write."""
         doubtful = Bitfield(self.have.size)
         doubts = self._doubts | set(self.files.changed())
+        if self.files.parted and PARTS not in looks:
+            doubts.add(PARTS)
         for number, file in enumerate(self._metainfo.files):
-            if number not in self.files.parted and file.length and not file.padding:
+            if file.length and not file.padding:
+                suspect = number in doubts or (number in self.files.parted and PARTS in doubts)
                 seen = looks.get(number)
-                if number in doubts or seen is None or seen.size < file.length:
+                short = number not in self.files.parted and (seen is None or seen.size < file.length)
+                if suspect or short:
+                    anew = suspect and number not in self.files.parted  # the part file has nothing but what we had
                     for piece in self._pieces_of(number):
-                        if self.have.discard(piece) or number in doubts:
+                        if self.have.discard(piece) or anew:
                             doubtful.add(piece)
         self._doubts.clear()
         return doubtful
@@ -230,19 +248,20 @@ class Content:
 
     async def verify(self, selection: Selection, tell: Callable[[int], None]) -> None:
         """Compare everything again. Cancelled, what was known before is still known."""
-        before = Bitfield.from_bytes(bytes(self.have), self.have.size)
+        before, doubts = Bitfield.from_bytes(bytes(self.have), self.have.size), set(self._doubts)
         self._doubts.update(range(len(self._metainfo.files)))
         self._trust = False
         try:
             await self.find(selection, tell)
         except BaseException:
-            self.have = before
+            self.have, self._doubts = before, doubts
             raise
 
     async def change(self, change: Callable[[Callable[[], object]], None], tally: Tally) -> None:
         """Do something to the files that takes them elsewhere, and note it. It is told how to see if it is to stop."""
         await trio.to_thread.run_sync(change, trio.from_thread.check_cancelled)
-        await self.save(tally, running=False)
+        with trio.CancelScope(shield=True):  # they are elsewhere: too late for another thought
+            await self.save(tally, running=False)
 
     # -- what is to come ---------------------------------------------------------------------------------------------
 
@@ -255,9 +274,15 @@ class Content:
             self.allocated = 0
             for number in lacks:
                 for start, length in steps(self._metainfo.files[number].length):
-                    await self._workers.run(partial(files.reserve, number, start, length))
+                    await self._alone(partial(files.reserve, number, start, length))
                     self.allocated += length
-        return await self._workers.run(partial(files.create_empty, selection.wanted))
+        return await self._alone(partial(files.create_empty, selection.wanted))
+
+    async def _alone(self, job: Callable[[], T]) -> T:
+        """Do what moves or makes files. Left behind, it would write over what the next session or a move has done."""
+        with trio.CancelScope(shield=True):
+            result = await self._workers.run(job)
+        return result
 
     def _begun(self, selection: Selection) -> list[int]:
         """The wanted files that something is to be written to."""
@@ -268,7 +293,7 @@ class Content:
 
         StorageError if something else is there, and then nothing has been moved.
         """
-        await self._workers.run(partial(self._change_places, selection, selection.skipped - self.lent))
+        await self._alone(partial(self._change_places, selection, selection.skipped - self.lent))
         return await self.prepare(selection)
 
     def _change_places(self, selection: Selection, unwanted: Set[int]) -> None:
@@ -285,7 +310,7 @@ class Content:
         self._claim(files)
         refused = await self._workers.run(partial(self.files.occupied, files))
         self.lent |= files - refused.keys()
-        await self._workers.run(partial(self.files.bring, frozenset(self.lent)))
+        await self._alone(partial(self.files.bring, frozenset(self.lent)))
         return refused
 
     def wrote(self, piece: int) -> None:
@@ -302,8 +327,8 @@ class Content:
 
     def doubt(self, error: StorageError) -> None:
         """What the error is about will have to be compared again."""
-        if error.file is not None:
-            self._doubts.add(error.file)
+        if error.number not in (errno.ENOSPC, errno.EDQUOT):  # nothing that was there is the worse for these
+            self._doubts.add(PARTS if error.file is None else error.file)
 
     # -- what is kept ------------------------------------------------------------------------------------------------
 

@@ -226,5 +226,6 @@ class Torrent:
         await self._engine.stop()
         await self._engine.course.over.wait()
         self._forget()
+        known = self._engine.subject.known  # of a link perhaps only since the trackers were told
         if known is not None:
             await known.content.forget(delete_files=delete_files)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -49,12 +49,14 @@ class Files:
         self._parts = parts
         self._opened = Opened(self._open)
         self._state = threading.Condition()  # for what follows
+        self._writing: list[int] = []  # files that threads write to, and perhaps are about to make
         self._in_parts = 0  # threads that use the part file
         self._moving = False  # bytes are being moved out of it
         self._fresh: set[int] = set()  # written since the last `written`
         self._unsynced: set[int] = set()  # and since the last `sync`
         self._left: dict[int, Look] = {}  # files as they were left by the last write
         self._sealed: dict[int, Look] = {}
+        self._found: dict[int, Look] = {}  # as they were when the session began
 
     def path(self, file: int) -> Path:
         """Where a file is, or `PARTS`."""
@@ -116,18 +118,24 @@ class Files:
                 self._state.wait()
             parted = file in self.parted and parts is not None
             self._in_parts += parted
-            if writable:
-                self._note(PARTS if parted else file)
+            if writable and not parted:
+                self._writing.append(file)
         try:
             with self._using(PARTS if parted else file, writable=writable) as descriptor:
-                yield descriptor, parts.place(file, part.offset) if parted and parts else part.offset
-                if writable and not parted:
-                    self._leave(file, Look.of(os.fstat(descriptor)))
+                if writable:  # not before it is there, or `written` would miss it
+                    self.suspect([PARTS if parted else file])
+                try:
+                    yield descriptor, parts.place(file, part.offset) if parted and parts else part.offset
+                finally:
+                    if writable and not parted:
+                        self._leave(file, Look.of(os.fstat(descriptor)))
         finally:
-            if parted:
-                with self._state:
+            with self._state:
+                if parted:
                     self._in_parts -= 1
                     self._state.notify_all()
+                elif writable:
+                    self._writing.remove(file)
 
     def _leave(self, file: int, seen: Look) -> None:
         """Somebody has written to a file, and looked at it. The latest look counts, whichever thread it was."""
@@ -140,6 +148,8 @@ class Files:
         """Have the disk set aside what these bytes of a file will need."""
         with self._using(file, writable=True) as descriptor:
             os.posix_fallocate(descriptor, offset, length)
+            self.suspect([file])
+            self._leave(file, Look.of(os.fstat(descriptor)))
 
     # -- which files there are ---------------------------------------------------------------------------------------
 
@@ -162,9 +172,9 @@ class Files:
     def set_aside(self, unwanted: Iterable[int]) -> None:
         """From now on, bytes of these files go to the part file, but for those files that are there anyway."""
         if self._parts is not None:
-            aside = {number for number in unwanted if self.layout.files[number].length and not self._exists(number)}
+            aside = {number for number in unwanted if self.layout.files[number].length}
             with self._state:
-                self.parted |= aside
+                self.parted |= {number for number in aside.difference(self._writing) if not self._exists(number)}
 
     def give_way(self, occupied: Iterable[int]) -> None:
         """From now on, bytes of these files go to the part file, since something else is in their places."""
@@ -216,6 +226,7 @@ class Files:
             with self._using(file, writable=True) as descriptor:
                 write_all(descriptor, buffer, offset)
                 sync(descriptor)
+                self._leave(file, Look.of(os.fstat(descriptor)))
             self.suspect([file])
 
     def _remove_parts(self) -> None:
@@ -258,10 +269,11 @@ class Files:
             left = self._left.pop(file, None)
         self._sealed[file] = seen or left or self._look_at(file)
 
-    def begin(self, there: Iterable[int]) -> None:
+    def begin(self, there: Mapping[int, Look]) -> None:
         """A session begins, and finds these files: whatever was open, sealed or unsynced before is looked at anew."""
         self._opened.drop()
         self._sealed.clear()
+        self._found = {number: seen for number, seen in there.items() if number != PARTS}
         with self._state:
             self._left.clear()
             self._fresh.intersection_update(there)
@@ -277,8 +289,10 @@ class Files:
                     raise ChangedError(f"{self.path(part.file)}: somebody has written to it", file=part.file)
 
     def changed(self) -> list[int]:
-        """Those files that are sealed and not what they were."""
-        return [number for number, seen in self._sealed.items() if look(self.path(number)) != seen]
+        """Those files that are not what we left, whether sealed or still to be written."""
+        with self._state:
+            known = {**self._found, **self._left, **self._sealed}
+        return [number for number, seen in known.items() if look(self._text(number)) != seen]
 
     def suspect(self, numbers: Iterable[int]) -> None:
         """These may have been written a moment ago: the next `written` and `sync` are for them, too."""

@@ -108,6 +108,8 @@ def rename(files: Files, number: int, path: tuple[str, ...]) -> None:
     """Give a file another path below the root. StorageError if something is there, or the system refuses."""
     source, target = files.path(number), files.root.joinpath(*path)
     _check_free([target])
+    if _collides(files, number, target):
+        raise StorageError(f"{target}: is the place of another file of the torrent", number=errno.EEXIST)
     files.drop()
     if number in files.owned():
         with translated(target):
@@ -115,6 +117,13 @@ def rename(files: Files, number: int, path: tuple[str, ...]) -> None:
             source.rename(target)
         _remove_empty([source.parent], files.root)
     files.rename(number, target)
+
+
+def _collides(files: Files, number: int, target: Path) -> bool:
+    """Another file is or will be there, above it or below it."""
+    others = (n for n, f in enumerate(files.layout.files) if n != number and not (f.padding or f.symlink))
+    places = {files.parts_path, *map(files.path, others)}
+    return target in places or any(p in places for p in target.parents) or any(target in p.parents for p in places)
 
 
 def remove(files: Files) -> None:

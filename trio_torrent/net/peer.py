@@ -215,7 +215,7 @@ class PeerConnection:
         number, data = self._metadata.popleft()
         answer = encode(Extended(number, encode_metadata(data)))
         self._throttle.take(len(answer))
-        await self._stream.send_all(answer)
+        await self._send(answer)
 
 
 def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -128,7 +128,8 @@ class Announcer:
             for one in said:
                 nursery.start_soon(ask, one)
         if len(errors) == len(said):
-            self._tiers.failed(due, min(errors, key=_finality), trio.current_time())
+            nobody = Refused("knows the torrent by none of its names", math.inf)
+            self._tiers.failed(due, min(errors, key=_finality, default=nobody), trio.current_time())
             self._wake.set()
 
     async def _ask_by(self, due: Due, said: Announce) -> None:

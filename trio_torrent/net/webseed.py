@@ -177,12 +177,13 @@ class WebSeedConnection:
 
     async def _next(self, inbox: trio.MemorySendChannel[Event]) -> Transfer:
         while True:
+            news = self._news  # what is asked for while we report counts, too
             if self._orders.are_due:
                 await self._gather()
             if (transfer := self._orders.next()) is not None:
                 return transfer
             await self._report(inbox)  # what is but padding needs no GET
-            await self._news.wait()
+            await news.wait()
 
     async def _gather(self) -> None:
         with trio.move_on_after(GATHER_SECONDS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 
 import attrs
@@ -24,6 +25,9 @@ KEEP_ALIVE_SECONDS = 100.0
 
 # A peer that says nothing for so long is gone (libtorrent's `peer_timeout`).
 IDLE_SECONDS = 120.0
+
+# Between two looks at the clock there is a second, or nobody here. When it was so long, we were stopped.
+STOPPED_SECONDS = 30.0
 
 # A peer may say again what it can do (BEP 10), when something has changed. Reading it takes up to 4 ms.
 MOST_HANDSHAKES = 50
@@ -68,6 +72,7 @@ class Contacts:
         self._mirror = mirror
         self._places = places
         self._candidates = heard_of.candidates
+        self._kept_up = math.inf  # when; not yet
         self._moved: dict[PeerId, tuple[int, float]] = {}  # bytes between us, and since when there were no more
 
     @property
@@ -126,6 +131,7 @@ class Contacts:
     def keep_up(self, now: float) -> list[Peer]:
         """Let nobody think that we are gone. Returns those who seem to be gone themselves."""
         gone = []
+        self._excuse(now)
         for peer in self._peers.values():
             if now - peer.last_heard > IDLE_SECONDS:
                 gone.append(peer)
@@ -133,6 +139,13 @@ class Contacts:
                 peer.last_keep_alive = now
                 self._do(Send(peer.id, (KeepAlive(),)))
         return gone
+
+    def _excuse(self, now: float) -> None:
+        """Whoever was silent while we were stopped is not: what he said has yet to be read."""
+        last, self._kept_up = self._kept_up, now
+        if now - last > STOPPED_SECONDS:
+            for peer in self._peers.values():
+                peer.last_heard += max(0.0, now - max(last, peer.last_heard))
 
     # -- coming in ---------------------------------------------------------------------------------------------------
 

@@ -87,7 +87,7 @@ class Fetching:
 
         Whether there may be more to ask it for.
         """
-        if peer.pieces.count and not pieces.complete:
+        if peer.pieces.count and (peer.took_back or not pieces.complete):  # else each time would be a walk over all
             return bool(sum([self.gained(peer, piece) for piece in pieces - peer.pieces]))
         self.picker.availability.left(peer.pieces, as_seed=peer.counted_as_seed)
         peer.pieces = pieces
@@ -112,13 +112,16 @@ class Fetching:
         if piece not in peer.pieces:
             return
         if peer.counted_as_seed:
-            peer.counted_as_seed = False
+            peer.counted_as_seed, peer.took_back = False, True
             self.picker.availability.no_longer_seed()
         peer.pieces.discard(piece)
         self.picker.availability.lost(piece)
-        self.asking.withdraw(peer, [key for key in peer.asked if key[0] == piece], now)
+        keys = [key for key in peer.asked if key[0] == piece]
+        if keys:
+            self.asking.withdraw(peer, keys, now)
         self._look(peer)
-        self.asking.fill_hungry(now)
+        if keys:
+            self.asking.fill_hungry(now)
 
     def _look(self, peer: Peer) -> None:
         """See if the peer has something that we lack, and tell it when that has changed."""

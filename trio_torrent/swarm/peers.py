@@ -40,6 +40,7 @@ class Peer:
     joined: float  # seconds, on the scheduler's clock
     pieces: Bitfield
     counted_as_seed: bool = False  # in `Availability`
+    took_back: bool = False  # it had everything, and then said otherwise: from there on, it is counted piece by piece
     told: int = 0  # of our `News`
 
     chokes_us: bool = True

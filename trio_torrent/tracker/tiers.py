@@ -58,6 +58,7 @@ class _Tracker:
     tier: int
     unspoken: str | None = None  # why it is never asked
     asking: bool = False
+    asked: Due | None = None  # the announce that is under way, or was the last
     started: bool = False  # it answered a `started`, and no `stopped` has been sent since
     completed: bool = False  # it answered a `completed`, or never knew us without one
     failures: int = 0  # in a row
@@ -190,11 +191,11 @@ class Tiers:
     def answered(self, due: Due, answer: Answer, now: float) -> None:
         """The announce was answered; perhaps again, since it goes out over IPv4 and IPv6, and by each of two names."""
         tracker, lane = self._trackers[due.url], self._lane_of[due.url]
-        if not tracker.asking:
+        if not tracker.asking or tracker.asked is not due:
             if tracker.heard is due and tracker.answer:
                 tracker.note(_merged(tracker.answer, answer))
                 lane.spare(_gap(answer), now)
-            return  # else of a time before `stop`
+            return  # else of a time before `stop`, or of a round before
         tracker.asking = lane.asking = False
         tracker.failures, tracker.error, tracker.tried_at = 0, None, now
         tracker.heard = due
@@ -208,8 +209,8 @@ class Tiers:
     def failed(self, due: Due, error: TrackerError, now: float) -> None:
         """The announce failed. The next tracker of its lane is due at once, this one after a growing while."""
         tracker, lane = self._trackers[due.url], self._lane_of[due.url]
-        if not tracker.asking:
-            return  # of a time before `stop`
+        if not tracker.asking or tracker.asked is not due:
+            return  # of a time before `stop`, or of a round before
         tracker.asking = lane.asking = False
         tracker.failures += 1
         tracker.error, tracker.tried_at = str(error), now
@@ -242,7 +243,8 @@ class Tiers:
         if event is AnnounceEvent.STARTED:
             tracker.completed = self._complete
         lane.asking = tracker.asking = True
-        return Due(tracker.url, event, NUMWANT, tracker.tracker_id)
+        tracker.asked = Due(tracker.url, event, NUMWANT, tracker.tracker_id)
+        return tracker.asked
 
     def _event(self, tracker: _Tracker) -> AnnounceEvent:
         """What it should hear next."""

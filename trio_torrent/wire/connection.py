@@ -67,10 +67,10 @@ from .messages import (
 )
 
 # How many blocks ahead one receive may fill: 512 KiB at first. When all of it was filled, the next may be twice as
-# long: from a fast peer the kernel holds megabytes ready, and one receive wakes up three tasks. 256 blocks are 514 of
-# the 1024 buffers that Linux takes at once.
+# long: from a fast peer the kernel holds more ready, and one receive wakes up three tasks. Beyond 1 MiB little is won,
+# and if the peer says something else instead, all of it is in our memory once more.
 FORESEEN = 32
-MOST_FORESEEN = 256
+MOST_FORESEEN = 64
 
 # Receives that foresee nothing need little room: a `have` is 9 bytes.
 SCRATCH = 64 * 1024
@@ -298,14 +298,16 @@ class Connection:
 
     def _take_out(self, at: int, count: int) -> bytes:
         """The `count` bytes that went to the header at `at`, the first foreseen place, and so on, as one string."""
-        taken = bytearray()
+        parts: list[memoryview] = []
+        headers = memoryview(self._headers)
         for each in islice(self._foreseen, self._offered - at // PIECE_HEADER):
-            taken += self._headers[at : at + PIECE_HEADER]
-            taken += each.place
+            for part in (headers[at : at + PIECE_HEADER], each.place):
+                parts.append(part[:count])
+                count -= len(parts[-1])
+            if not count:
+                break
             at += PIECE_HEADER
-            if len(taken) >= count:
-                return bytes(taken[:count])
-        return bytes(taken + self._scratch[: count - len(taken)])
+        return b"".join([*parts, self._scratch[:count]])
 
     # -- the ordinary way ----------------------------------------------------------------------------------------
 
