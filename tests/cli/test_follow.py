@@ -11,7 +11,7 @@ import pytest
 import trio
 import trio.testing
 
-from tests.payload import random_bytes, single, write
+from tests.payload import multi, random_bytes, single, write
 from trio_torrent import Address, Metainfo, State, open_client
 from trio_torrent.cli.claims import Claims
 from trio_torrent.cli.exits import Exit
@@ -406,6 +406,35 @@ async def test_getting_by_a_link(written: str, full, tmp_path, capsys):
     assert (told["metadata"]["name"], told["metadata"]["size"]) == ("payload.bin", len(DATA))
     assert "asking peers what there is" in output.err
     assert f"its .torrent is {kept}" in output.err
+
+
+async def test_a_link_to_a_hybrid_is_kept_whoever_serves_it(full, tmp_path, capsys):
+    """Its piece layers may never come, and SHA-1 does without."""
+    metainfo = await Metainfo.create(full / "payload.bin", piece_length=32768)
+    kept = tmp_path / "kept.torrent"
+    async with seeding(metainfo, full) as peer:
+        assert await outcome([str(metainfo.magnet)], orders(tmp_path / "out", peer, save_torrent=kept)) is Exit.DONE
+    assert Metainfo.from_file(kept).info_bytes == metainfo.info_bytes
+
+
+async def test_every_file_is_told_of_however_many_one_piece_completes(tmp_path, capsys):
+    files = {f"{number:04}": b"tiny" for number in range(2000)}
+    metainfo = multi(files)
+    there = write(tmp_path / "there", {f"folder/{name}": data for name, data in files.items()})
+    write(tmp_path, {"many.torrent": metainfo.to_bytes()})
+    async with seeding(metainfo, there) as peer:
+        with trio.fail_after(20):
+            assert await outcome([str(tmp_path / "many.torrent")], orders(tmp_path / "out", peer)) is Exit.DONE
+    told = [event["event"] for event in events(capsys.readouterr().out)]
+    assert told.count("file-complete") == 2000
+    assert told.count("complete") == 1
+
+
+async def test_a_folder_that_cannot_be_is_told_to_programs(source, tmp_path, capsys):
+    write(tmp_path, {"a file": b""})
+    assert await outcome([source], orders(tmp_path / "a file" / "out")) is Exit.DISK
+    last = events(capsys.readouterr().out)[-1]
+    assert (last["event"], last["kind"]) == ("error", "disk")
 
 
 async def test_a_torrent_is_kept_at_once(source, full, tmp_path, capsys):

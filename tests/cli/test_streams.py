@@ -52,6 +52,8 @@ EASY = "--interface 127.0.0.1 --port 0 --no-dht"
         ("$T info x.torrent >&-", 0, "", ""),
         ("$T info x.torrent >/dev/full", 5, "", "trio-torrent: No space left on device\n"),
         (f"$T get x.torrent -q {EASY} >&- 2>&- <&-", 0, "", ""),
+        ("$T info nope 2>/dev/full", 3, "", ""),  # a full disk under the log is no reason to stop
+        (f"$T get x.torrent {EASY} 2>/dev/full", 0, "", ""),
         ("$T create payload.bin -q -o - >&-", 0, "", ""),
         ("$T magnet x.torrent | true", 130, "", ""),
         ("$T get --help | true", 130, "", ""),

@@ -6,8 +6,8 @@ import pytest
 import trio
 import trio.testing
 
-from trio_torrent.client.broadcast import Broadcast
-from trio_torrent.client.events import Overflow, PieceDone, TorrentEvent
+from trio_torrent.client.broadcast import SPARE, Broadcast
+from trio_torrent.client.events import Completed, Overflow, PieceDone, TorrentEvent
 
 
 def pieces(*numbers: int) -> list[TorrentEvent]:
@@ -54,15 +54,30 @@ async def test_what_does_not_fit_is_counted_where_it_is_missing():
         assert heard(quick) == pieces(1, 2, 3, 4, 5, 6, 7)
 
 
-async def test_with_room_for_the_count_only_the_next_is_missed_too():
+async def test_with_room_for_one_the_count_takes_none():
     broadcast = Broadcast()
     async with broadcast.listen(1) as slow:
         tell(broadcast, 1, 2, 3)
         assert heard(slow) == pieces(1)
         tell(broadcast, 4)
-        assert heard(slow) == [Overflow(2)]
-        tell(broadcast, 5)
-        assert heard(slow) == [Overflow(1)]
+        assert heard(slow) == [Overflow(2), PieceDone(4)]
+
+
+async def test_what_is_waited_for_is_told_also_to_those_who_have_missed_much():
+    """One piece may complete any number of files, and nothing may come afterwards."""
+    broadcast = Broadcast()
+    async with broadcast.listen(2) as slow:
+        tell(broadcast, *range(5))
+        broadcast.tell(Completed(1.0, 2, 3))
+        assert heard(slow) == [*pieces(0, 1), Overflow(3), Completed(1.0, 2, 3)]
+
+
+async def test_who_never_reads_is_told_no_more_than_so_much():
+    broadcast = Broadcast()
+    async with broadcast.listen(2) as deaf:
+        for _ in range(1000):
+            broadcast.tell(Completed(1.0, 2, 3))
+        assert len(heard(deaf)) == 2 + SPARE
 
 
 async def test_one_who_waits_hears_at_once(nursery):

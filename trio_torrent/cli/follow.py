@@ -25,7 +25,11 @@ async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt
     claims = Claims()
     followers = [Follower(source, orders, voice, claims) for source in sources]
     # A folder that cannot be is better known now than at the first piece.
-    orders.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        orders.folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        voice.fail(error)
+        return Exit.DISK
     settings = attrs.evolve(
         orders.network.settings(),
         superseed=orders.superseed,

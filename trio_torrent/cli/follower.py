@@ -44,8 +44,8 @@ from .voice import Voice
 from .wishes import STOP_SECONDS, Data, Network, SeedLimits
 from .words import clean, duration, plural, size
 
-# Unread events that are kept. They are read as they come, so there is hardly ever more than one.
-EVENTS = 1024
+# Unread events that are kept: all of them. They are read as they come; but one piece may complete any number of files.
+EVENTS = 1 << 30
 
 
 @attrs.frozen(kw_only=True)
@@ -141,6 +141,8 @@ class Follower:
         self._tell_origins(status)
         if status.state in (State.METADATA, State.DOWNLOADING, State.WAITING) and self._has_stalled(status, now):
             self._give_up(self._stalled(status))
+        elif status.state is State.ALLOCATING:
+            self._be_patient()
         elif self._has_seeded_enough(status, now):
             seconds = now - (self._seeding_since or now)
             self._emit("seeded", **result(status, seconds))
@@ -224,10 +226,16 @@ class Follower:
     def _save_torrent(self, torrent: Torrent) -> None:
         """As soon as all of it is known: of v2 and by a link, peers give the piece layers later (BEP 52)."""
         path, metainfo = self._orders.save_torrent, torrent.metainfo
-        if path is None or metainfo is None or metainfo.missing_layers or self._saved:
+        if path is None or metainfo is None or self._saved:
             return
-        path.write_bytes(metainfo.to_bytes())
-        self._saved = True
+        lacking = bool(metainfo.missing_layers)
+        if lacking and not metainfo.has_v1 and self._seconds is None:
+            return
+        try:
+            path.write_bytes(metainfo.to_bytes())
+        except OSError as error:
+            raise CommandError(Exit.DISK, f"{path}: {error.strerror}") from error
+        self._saved = not lacking
         self._voice.say(f"{torrent.name}: its .torrent is {path}")
 
     def _be_patient(self) -> None:
@@ -285,7 +293,7 @@ class Follower:
     def _complete(self, torrent: Torrent, *, already: bool = False) -> None:
         status, now = torrent.status, trio.current_time()
         seconds = now - self._started
-        self._seeding_since = now
+        self._seeding_since, self._seconds = now, seconds
         self._save_torrent(torrent)
         if self._orders.seed:
             torrent.add_peers(self._orders.network.peers)
@@ -293,7 +301,7 @@ class Follower:
         if not already:
             self._voice.say(finished(torrent.name, status, seconds))
         self._emit("complete", already=already, **result(status, seconds))
-        self.exit, self._seconds = Exit.DONE, seconds
+        self.exit = Exit.DONE
         self._over = self._concluded = not self._orders.limits  # the engine keeps seeding while other torrents go on
 
     def _run_hook(self, torrent: Torrent, hooks: trio.Nursery) -> None:

@@ -21,7 +21,7 @@ LONGEST_LINE = 1000  # bytes of what the command says that are shown as one line
 DRAIN_SECONDS = 0.5
 
 # Whoever presses Ctrl-C is waiting; a command that does not end by SIGTERM is then killed.
-END_SECONDS = 1.0
+END_SECONDS = 0.2
 
 
 def variables(values: Mapping[str, object]) -> dict[str, str]:

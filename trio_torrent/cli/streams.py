@@ -5,6 +5,10 @@ from __future__ import annotations
 import io
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing_extensions import Buffer
 
 
 def prepare_streams() -> None:
@@ -18,8 +22,23 @@ def prepare_streams() -> None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest that is free: this one
         if getattr(sys, name) is None:
             setattr(sys, name, open(number, mode, closefd=False, errors="backslashreplace"))  # noqa: SIM115
+    if type(sys.stderr) is io.TextIOWrapper:  # not one of a test's
+        log = io.BufferedWriter(_Log(2, "w", closefd=False))
+        sys.stderr = io.TextIOWrapper(log, sys.stderr.encoding, "backslashreplace", line_buffering=True)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # as stderr does: a name must not be an error in any locale
+
+
+class _Log(io.FileIO):
+    """Stderr. That no more can be written there is no reason to stop, unless its reader has gone."""
+
+    def write(self, data: Buffer, /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            raise
+        except OSError:
+            return memoryview(data).nbytes
 
 
 def finish_streams() -> None:

@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import attrs
 import trio
 
-from .events import Overflow, TorrentEvent
+from .events import Checked, Completed, Failed, MetadataDone, Overflow, TorrentEvent
+
+# Few, and after them there may be nothing more to tell: a listener that missed one would wait for ever.
+WAITED_FOR = (MetadataDone, Checked, Completed, Failed)
+SPARE = 16  # places for these, beside the buffer
 
 
 @attrs.define(eq=False)
 class _Listener:
     channel: trio.MemorySendChannel[TorrentEvent]
+    buffer: int
     missed: int = 0
 
     def tell(self, event: TorrentEvent) -> None:
+        now, room = self.channel.statistics(), self.buffer + SPARE * isinstance(event, WAITED_FOR)
+        if now.current_buffer_used >= room and not now.tasks_waiting_receive:
+            self.missed += 1
+            return
         try:
             if self.missed:
                 self.channel.send_nowait(Overflow(self.missed))
                 self.missed = 0
             self.channel.send_nowait(event)
-        except trio.WouldBlock:
-            self.missed += 1
         except trio.BrokenResourceError:
             pass  # it has stopped listening, and leaves when it is scheduled
 
@@ -43,8 +51,8 @@ class Broadcast:
     @asynccontextmanager
     async def listen(self, buffer: int) -> AsyncIterator[trio.MemoryReceiveChannel[TorrentEvent]]:
         """Everything that is told from here to the end of the block, with room for `buffer` unread events."""
-        send, receive = trio.open_memory_channel[TorrentEvent](buffer)
-        listener = _Listener(send)
+        send, receive = trio.open_memory_channel[TorrentEvent](math.inf)
+        listener = _Listener(send, buffer)
         self._listeners.append(listener)
         if self._closed:
             send.close()
