@@ -2,11 +2,13 @@
 
 import json
 import shutil
+import sys
 from functools import partial
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -378,6 +380,24 @@ async def test_nothing_is_run_when_it_is_not_complete(source, tmp_path):
 
 
 @pytest.mark.slow
+async def test_what_is_run_ends_with_us_and_that_is_told(source, full, tmp_path, capsys):
+    mark, interrupt = tmp_path / "begun", trio.CancelScope()
+    program = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).touch(); time.sleep(60)"
+
+    async def interrupt_it() -> None:
+        while not mark.exists():  # noqa: ASYNC110 - another process makes it
+            await trio.sleep(0.01)
+        interrupt.cancel()
+
+    order = orders(full, on_done=(sys.executable, "-c", program, str(mark)))
+    with trio.fail_after(10):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(interrupt_it)
+            await follow([source], order, Voice(as_json=True, quiet=True), interrupt)
+    (told,) = [event for event in events(capsys.readouterr().out) if event["event"] == "on-done"]
+    assert told["failure"] == "interrupted"
+
+
 async def test_the_end_of_seeding_waits_for_what_is_run(source, full, tmp_path):
     """It is run once, and outlives the torrent."""
     ran = tmp_path / "ran"
@@ -428,6 +448,14 @@ async def test_every_file_is_told_of_however_many_one_piece_completes(tmp_path, 
     told = [event["event"] for event in events(capsys.readouterr().out)]
     assert told.count("file-complete") == 2000
     assert told.count("complete") == 1
+
+
+async def test_records_that_cannot_be_kept_are_no_reason_to_stop(source, full, tmp_path, capsys):
+    write(tmp_path, {"a file": b""})
+    order = orders(full)
+    order = attrs.evolve(order, data=attrs.evolve(order.data, state_folder=tmp_path / "a file" / "state"))
+    assert await outcome([source], order) is Exit.DONE
+    assert "Not a directory: what is verified cannot be remembered there" in capsys.readouterr().err
 
 
 async def test_a_folder_that_cannot_be_is_told_to_programs(source, tmp_path, capsys):

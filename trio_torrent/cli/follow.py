@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import attrs
 import trio
@@ -36,6 +37,8 @@ async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt
         allocation=orders.data.allocation,
         state_folder=orders.data.state_folder,
     )
+    if settings.state_folder is not None:
+        _check_state(settings.state_folder, voice)
     started = trio.current_time()
     async with open_client(settings) as client:
         if orders.network.port not in (0, client.port):
@@ -46,6 +49,14 @@ async def follow(sources: Sequence[str], orders: Orders, voice: Voice, interrupt
     if client.unexpected:
         voice.fail(CommandError(Exit.BUG, f"{client.unexpected} errors were bugs in trio-torrent; --debug shows them"))
     return together([follower.exit for follower in followers])
+
+
+def _check_state(folder: Path, voice: Voice) -> None:
+    """Without records a download goes on as well, but not where it was."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        voice.warn(f"{folder}: {error.strerror}: what is verified cannot be remembered there")
 
 
 def _conclude(followers: Sequence[Follower], voice: Voice, seconds: float) -> None:

@@ -324,7 +324,14 @@ class Follower:
             "SOURCE": self.source,
         }
         self._voice.say(f"{name}: running {shlex.join(self._orders.on_done)}")
-        failure = await run_hook(self._orders.on_done, values, lambda line: self._voice.say(f"{name}: {line}"))
+        try:
+            failure = await run_hook(self._orders.on_done, values, lambda line: self._voice.say(f"{name}: {line}"))
+        except trio.Cancelled:
+            self._tell_hook(name, "interrupted")
+            raise
+        self._tell_hook(name, failure)
+
+    def _tell_hook(self, name: str, failure: str | None) -> None:
         self._emit("on-done", failure=failure)
         if failure is not None:
             self._voice.warn(f"{name}: complete, but --on-done failed: {failure}")
