@@ -324,12 +324,11 @@ class Follower:
             "SOURCE": self.source,
         }
         self._voice.say(f"{name}: running {shlex.join(self._orders.on_done)}")
+        failure: str | None = "interrupted"  # unless it comes to its end
         try:
             failure = await run_hook(self._orders.on_done, values, lambda line: self._voice.say(f"{name}: {line}"))
-        except trio.Cancelled:
-            self._tell_hook(name, "interrupted")
-            raise
-        self._tell_hook(name, failure)
+        finally:
+            self._tell_hook(name, failure)
 
     def _tell_hook(self, name: str, failure: str | None) -> None:
         self._emit("on-done", failure=failure)
