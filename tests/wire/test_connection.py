@@ -273,10 +273,10 @@ def test_a_fast_peer_may_fill_more_at_once_and_a_slow_one_less():
         (heard,) = scatter(to, raw[:size])
         assert isinstance(heard, Landed)
         assert len(heard.requests) == ahead
-        raw, ahead = raw[size:], 2 * ahead
+        raw, ahead = raw[size:], min(MOST_FORESEEN, 2 * ahead)
     assert len(to.buffers()) == 2 * MOST_FORESEEN + 1
     scatter(to, raw[: 5 * (13 + BLOCK)])
-    assert len(to.buffers()) == MOST_FORESEEN + 1
+    assert len(to.buffers()) == 2 * FORESEEN + 1
     assert len(places.lent) < len(keys)
     assert sum(len(heard.requests) for heard in to.receive(raw[5 * (13 + BLOCK) :]) if isinstance(heard, Landed)) == (
         len(raw) // (13 + BLOCK) - 5

@@ -248,13 +248,13 @@ class Content:
 
     async def verify(self, selection: Selection, tell: Callable[[int], None]) -> None:
         """Compare everything again. Cancelled, what was known before is still known."""
-        before, doubts = Bitfield.from_bytes(bytes(self.have), self.have.size), set(self._doubts)
+        doubts = set(self._doubts)
         self._doubts.update(range(len(self._metainfo.files)))
         self._trust = False
         try:
             await self.find(selection, tell)
         except BaseException:
-            self.have, self._doubts = before, doubts
+            self._doubts = doubts
             raise
 
     async def change(self, change: Callable[[Callable[[], object]], None], tally: Tally) -> None:

@@ -17,8 +17,6 @@ if TYPE_CHECKING:
 
 available: bool = find_spec("cryptography") is not None
 
-SEED_LENGTH = 32  # bytes of a private key, before it is expanded
-
 
 def require() -> None:
     """Raises DhtError if signatures cannot be made or checked here."""

@@ -68,9 +68,9 @@ from .messages import (
 
 # How many blocks ahead one receive may fill: 512 KiB at first. When all of it was filled, the next may be twice as
 # long: from a fast peer the kernel holds more ready, and one receive wakes up three tasks. Beyond 1 MiB little is won,
-# and if the peer says something else instead, all of it is in our memory once more.
+# and if the peer says something else instead, all of it is in our memory twice more: that must stay under 2 MiB.
 FORESEEN = 32
-MOST_FORESEEN = 64
+MOST_FORESEEN = 56
 
 # Receives that foresee nothing need little room: a `have` is 9 bytes.
 SCRATCH = 64 * 1024
