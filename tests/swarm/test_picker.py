@@ -33,7 +33,7 @@ def make(have=(), geometry: Geometry = GEOMETRY) -> Picker:
 
 def arrive(picker: Picker, requests: list[Request], giver: int = 1) -> None:
     for request in requests:
-        picker.arrived(PeerId(giver), address(giver), request.piece, request.offset)
+        picker.arrived(PeerId(giver), address(giver), request.piece, [request.offset])
 
 
 def helper(peer: PeerId, pieces: Bitfield = ALL, asked=(), seconds: float = 1.0, others: float = 100.0) -> Helper:
@@ -95,7 +95,7 @@ def test_the_first_pieces_are_the_commonest_and_then_the_rarest():
 
 def finish(picker: Picker, piece: int) -> None:
     for request in [Request(piece, 0, BLOCK), Request(piece, BLOCK, BLOCK)]:
-        picker.arrived(ONE, address(1), request.piece, request.offset)
+        picker.arrived(ONE, address(1), request.piece, [request.offset])
     picker.verified(piece)
 
 
@@ -347,7 +347,7 @@ def test_the_first_copy_settles_it():
     picker = make(have=[0, 1, 2, 3])
     picker.pick(ONE, ALL, EVERYTHING, NOW)
     picker.pick_again(helper(TWO), EVERYTHING, NOW)
-    assert picker.arrived(TWO, address(2), 4, 0) == ([ONE], True)
+    assert picker.arrived(TWO, address(2), 4, [0]) == ([(0, [ONE])], True)
     assert picker.verifying == {4}
 
 
@@ -368,7 +368,7 @@ def test_a_piece_goes_from_waiting_to_had():
     picker = make()
     requests = picker.pick(ONE, Bitfield(PIECES, [1]), EVERYTHING, NOW)
     assert not picker.availability.waits(1)
-    assert [picker.arrived(ONE, address(1), 1, request.offset)[1] for request in requests] == [False, True]
+    assert [picker.arrived(ONE, address(1), 1, [request.offset])[1] for request in requests] == [False, True]
     assert picker.verifying == {1}
     assert list(picker.partials) == []
     partial = picker.verified(1)
@@ -445,8 +445,8 @@ def test_what_is_in_flight_is_counted_through_failures_and_restarts():
         arrive(picker, requests[:-1])
         picker.release(ONE, *key(requests[-1]))
         picker.pick(ONE, Bitfield(long.pieces, [0]), EVERYTHING * 10, NOW)
-        for block in {key(request) for request in requests} - set(giver_keys(picker)):
-            picker.arrived(ONE, address(1), *block)
+        for piece, offset in {key(request) for request in requests} - set(giver_keys(picker)):
+            picker.arrived(ONE, address(1), piece, [offset])
         picker.failed(0)
     assert len(picker.pick(ONE, everything, 100_000, NOW)) * BLOCK == PIECE_BUDGET
 
@@ -490,5 +490,5 @@ def test_padding_is_not_asked_for():
     picker = Picker(geometry, Bitfield(2), Random(1))
     picked = picker.pick(ONE, Bitfield(2, [0]), EVERYTHING, NOW)
     assert picked == [Request(0, 0, BLOCK), Request(0, BLOCK, BLOCK)]
-    picker.arrived(ONE, address(1), 0, 0)
-    assert picker.arrived(ONE, address(1), 0, BLOCK) == ((), True)
+    picker.arrived(ONE, address(1), 0, [0])
+    assert picker.arrived(ONE, address(1), 0, [BLOCK]) == ((), True)

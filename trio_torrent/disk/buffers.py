@@ -6,6 +6,7 @@ Buffers are used again: the first touch of fresh memory costs page faults, a thi
 from __future__ import annotations
 
 from trio_torrent.swarm.budget import PIECE_BUDGET
+from trio_torrent.wire.messages import Request
 
 # Free buffers that are kept: a piece or two in each of the threads, and those that fill meanwhile.
 MOST_FREE_BYTES = 16 << 20
@@ -23,13 +24,13 @@ class PieceBuffers:
         self._used: dict[int, memoryview] = {}
         self._free: list[memoryview] = []
 
-    def place(self, piece: int, offset: int, length: int) -> memoryview:
-        """The place of a block."""
-        buffer = self._used.get(piece)
+    def place(self, block: Request) -> memoryview:
+        """Where a block belongs, in its piece's buffer."""
+        buffer = self._used.get(block.piece)
         if buffer is None:
             buffer = self._free.pop() if self._free else memoryview(bytearray(self._piece_length))
-            self._used[piece] = buffer
-        return buffer[offset : offset + length]
+            self._used[block.piece] = buffer
+        return buffer[block.offset : block.offset + block.length]
 
     def take(self, piece: int) -> memoryview:
         """The buffer of a piece whose blocks are all there. It is the caller's until `give_back`."""

@@ -52,11 +52,11 @@ class Store:
 
     def place(self, request: Request) -> memoryview:
         """Where a block belongs, in its piece's buffer."""
-        return self._buffers.place(request.piece, request.offset, request.length)
+        return self._buffers.place(request)
 
     def keep(self, piece: int, offset: int, data: bytes | memoryview) -> None:
         """Copy a block to where it belongs."""
-        self._buffers.place(piece, offset, len(data))[:] = data
+        self._buffers.place(Request(piece, offset, len(data)))[:] = data
 
     def discard(self, piece: int) -> None:
         """Forget what came of a piece."""

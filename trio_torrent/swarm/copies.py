@@ -115,13 +115,16 @@ class Copies:
 
     # -- what became of it -------------------------------------------------------------------------------------------
 
-    def settle(self, peer: PeerId, piece: int, offset: int) -> Sequence[PeerId]:
-        """The block has come from this peer: of whom else it was asked."""
+    def settle(self, peer: PeerId, piece: int, offsets: Iterable[int]) -> list[tuple[int, Sequence[PeerId]]]:
+        """These blocks have come from this peer: which of them were asked of whom else."""
+        return [(offset, others) for offset in offsets if (others := self._others(peer, piece, offset))]
+
+    def _others(self, peer: PeerId, piece: int, offset: int) -> list[PeerId]:
         return [asker for asker in self._several.pop((piece, offset), ()) if asker != peer]
 
     def leave(self, peer: PeerId, piece: int, offset: int) -> PeerId | None:
         """The peer will not send the block: one of the others of whom it was asked, if there is any."""
-        others = [asker for asker in self._several.pop((piece, offset), ()) if asker != peer]
+        others = self._others(peer, piece, offset)
         if len(others) > 1:
             self._several[piece, offset] = others
         if others and self._line:

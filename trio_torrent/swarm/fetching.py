@@ -13,6 +13,7 @@ inbox while we still decide by what we knew. Hence:
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from random import Random
 
@@ -189,7 +190,8 @@ class Fetching:
             self.wasted += size
             self.asking.fill_hungry(now)
             return 0
-        self._arrived(peer, Request(piece, offset, size), now, data)
+        del peer.asked[key]
+        self._arrived(peer, piece, [offset], now, data)
         return size
 
     def landed(self, peer: Peer, blocks: Iterable[Request], asks: int, now: float) -> int:
@@ -197,28 +199,31 @@ class Fetching:
 
         Returns the bytes that are of use. `count` and `fill` are left to the caller, once for all that a chunk brings.
         """
-        size, asked = 0, peer.asked
+        size, asked, arrived = 0, peer.asked, defaultdict[int, list[int]](list)
         for block in blocks:
             key = block.piece, block.offset
             if asked.get(key, asks + 1) > asks:
                 self._useless(peer, key, block.length)
                 continue
-            self._arrived(peer, block, now)
+            del asked[key]
+            arrived[block.piece].append(block.offset)
             size += block.length
+        for piece, offsets in arrived.items():
+            self._arrived(peer, piece, offsets, now)
         return size
 
-    def _arrived(self, peer: Peer, block: Request, now: float, data: bytes | memoryview | None = None) -> None:
-        """A block that was waited for is there. `data` has yet to go to its place, which is now nobody else's."""
-        piece, offset = block.piece, block.offset
-        del peer.asked[piece, offset]
+    def _arrived(
+        self, peer: Peer, piece: int, offsets: Sequence[int], now: float, data: bytes | memoryview | None = None
+    ) -> None:
+        """Blocks that were waited for are there. `data` has yet to go to its place, which is now nobody else's."""
         peer.waited = 0.0
         peer.snubbed = False
         peer.rejects = 0
-        others, whole = self.picker.arrived(peer.id, peer.address, piece, offset)
-        if others:
-            self.asking.withdraw_from(others, block, now)
+        copies, whole = self.picker.arrived(peer.id, peer.address, piece, offsets)
+        for offset, others in copies:
+            self.asking.withdraw_from(others, Request(piece, offset, self.asking.length(piece, offset)), now)
         if data is not None:
-            self._do(Keep(piece, offset, data))
+            self._do(Keep(piece, offsets[0], data))
         if whole:
             self._do(Verify(piece, digests=self.picker.is_suspect(piece)))
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import attrs
 
 from trio_torrent.address import Address
@@ -30,11 +32,17 @@ class Partial:
 
     def take(self, peer: PeerId, room: int, picked: list[Request]) -> None:
         """Ask for missing blocks of a peer, in order, until `picked` has `room` requests."""
-        missing, asked, piece, last = self.missing, self.asked, self.piece, self.size - BLOCK_SIZE
-        while missing and len(picked) < room:
-            offset = missing.pop()
-            asked[offset] = peer
-            picked.append(Request(piece, offset, BLOCK_SIZE if offset <= last else self.size - offset))
+        kept = max(0, len(self.missing) - room + len(picked))
+        offsets, self.missing[kept:] = self.missing[kept:][::-1], ()
+        self.asked.update(dict.fromkeys(offsets, peer))
+        piece, last = self.piece, self.size - BLOCK_SIZE
+        picked += [Request(piece, at, BLOCK_SIZE if at <= last else self.size - at) for at in offsets]
+
+    def arrived(self, offsets: Sequence[int], giver: Address) -> None:
+        """These blocks, which were asked for, have come."""
+        for offset in offsets:
+            del self.asked[offset]
+        self.givers.update(dict.fromkeys(offsets, giver))
 
     def request(self, offset: int) -> Request:
         """How to ask for the block at `offset`."""

@@ -204,21 +204,21 @@ class Picker:
 
     # -- what became of it -------------------------------------------------------------------------------------------
 
-    def arrived(self, peer: PeerId, giver: Address, piece: int, offset: int) -> tuple[Sequence[PeerId], bool]:
-        """A block that was asked of a peer has come: of whom else it was asked, and if the piece is whole.
-
-        A whole piece is verifying from here on.
+    def arrived(
+        self, peer: PeerId, giver: Address, piece: int, offsets: Sequence[int]
+    ) -> tuple[Sequence[tuple[int, Sequence[PeerId]]], bool]:
+        """Blocks of a piece that were asked of a peer have come: which of them were asked of whom else, and if the
+        piece is whole. A whole piece is verifying from here on.
         """
         partial = self._partials[piece]
-        del partial.asked[offset]
-        partial.givers[offset] = giver
-        others = self._copies.settle(peer, piece, offset) if self._copies else ()
+        partial.arrived(offsets, giver)
+        copies = self._copies.settle(peer, piece, offsets) if self._copies else ()
         if partial.asked or partial.missing:
-            return others, False
+            return copies, False
         del self._partials[piece]
         self._verifying[piece] = partial
         self._budget.whole(partial.size)
-        return others, True
+        return copies, True
 
     def claim(self, peer: PeerId, piece: int, offset: int) -> bool:
         """A peer brings a block that it is not asked for any more: it counts as asked again, if nobody else is and it

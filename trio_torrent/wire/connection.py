@@ -31,9 +31,7 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from functools import cache
 from itertools import islice
-from typing import Final
-
-import attrs
+from typing import Final, TypeAlias
 
 from trio_torrent.bitfield import Bitfield as PieceSet
 from trio_torrent.errors import ProtocolError
@@ -121,13 +119,10 @@ def transitions(*, fast: bool, v2: bool) -> dict[State, dict[type[Message], Stat
     return {state: {**table, **dict.fromkeys(_V2, state)} for state, table in tables.items()} if v2 else tables
 
 
-@attrs.define(eq=False)  # not frozen: one is made for each block, and frozen ones take twice as long to make
-class _Foreseen:
-    """A block that comes soon: what its header will be, and where its data goes."""
+_Foreseen: TypeAlias = tuple[Request, bytes, memoryview]
+"""A block that comes soon, what its header will be, and where its data goes."""
 
-    request: Request
-    header: bytes
-    place: memoryview
+_Place: TypeAlias = Callable[[Request], memoryview]
 
 
 class Connection:
@@ -139,11 +134,12 @@ class Connection:
         self._transitions: Final = transitions(fast=fast, v2=v2)
         self._fast = fast
         self._expected: dict[tuple[int, int], Request] = {}  # in the order in which they were asked for
-        self._place: Callable[[Request], memoryview] = _nowhere
+        self._place: _Place = _nowhere
         self._foreseen: deque[_Foreseen] = deque()  # the first of them
         self._ahead = FORESEEN
         self._offered = 0  # how many the last `buffers()` handed out
         self._headers = bytearray()
+        self._slots: list[memoryview] = []  # the headers one by one
         self._current: _Foreseen | None = None  # the block whose header has come, and not all of its data
         self._filled = 0  # bytes of its data that have come
         self._tail = b""  # the start of a message that is not a foreseen block
@@ -159,7 +155,7 @@ class Connection:
 
     # -- what we asked for ---------------------------------------------------------------------------------------
 
-    def expect(self, requests: Iterable[Request], place: Callable[[Request], memoryview]) -> None:
+    def expect(self, requests: Iterable[Request], place: _Place) -> None:
         """The blocks will come. `place` tells where the data of one goes: exactly as long, and the same until then."""
         self._place = place
         for request in requests:
@@ -168,17 +164,18 @@ class Connection:
     def forget(self, request: Request) -> None:
         """Take the block's place back: if the block comes all the same, it brings data of its own."""
         self._unexpect((request.piece, request.offset))
-        current = self._current
-        if current is not None and (current.request.piece, current.request.offset) == (request.piece, request.offset):
-            self._tail = current.header + bytes(current.place[: self._filled])
-            self._current = None
+        if self._current is not None:
+            current, header, place = self._current
+            if (current.piece, current.offset) == (request.piece, request.offset):
+                self._tail = header + bytes(place[: self._filled])
+                self._current = None
 
     def forget_all(self) -> None:
         """Take back every place."""
         self._expected.clear()
         self._foreseen.clear()
         if self._current is not None:
-            self.forget(self._current.request)
+            self.forget(self._current[0])
 
     def _unexpect(self, key: tuple[int, int]) -> Request | None:
         """Take out one that may not be the first, and so nothing is foreseen any more."""
@@ -196,27 +193,24 @@ class Connection:
             return [self._scratch]
         buffers = []
         if self._current is not None:
-            buffers.append(self._current.place[self._filled :])
+            buffers.append(self._current[2][self._filled :])
         if self._expected:
             self._foresee(buffers)
         buffers.append(self._scratch)
         return buffers
 
     def _foresee(self, buffers: list[memoryview]) -> None:
-        foreseen, ahead = self._foreseen, self._ahead
-        if len(foreseen) < ahead:
-            for request in islice(self._expected.values(), len(foreseen), ahead):
-                header = piece_header(request.piece, request.offset, request.length)
-                foreseen.append(_Foreseen(request, header, self._place(request)))
-        if len(self._headers) < PIECE_HEADER * ahead:
+        foreseen, ahead, place = self._foreseen, self._ahead, self._place
+        for request in islice(self._expected.values(), len(foreseen), ahead):
+            header = piece_header(request.piece, request.offset, request.length)
+            foreseen.append((request, header, place(request)))
+        if len(self._slots) < ahead:
             self._headers = bytearray(PIECE_HEADER * ahead)
-        headers = memoryview(self._headers)
-        at = 0
-        for each in islice(foreseen, ahead):
-            buffers.append(headers[at : at + PIECE_HEADER])
-            buffers.append(each.place)
-            at += PIECE_HEADER
-        self._offered = at // PIECE_HEADER
+            view = memoryview(self._headers)
+            self._slots = [view[at : at + PIECE_HEADER] for at in range(0, len(view), PIECE_HEADER)]
+        self._offered = min(len(foreseen), ahead)
+        for slot, (_, _, room) in zip(self._slots, islice(foreseen, ahead), strict=False):
+            buffers += slot, room
 
     def received(self, count: int) -> tuple[Heard, ...]:
         """What `count` (> 0) more bytes complete. ProtocolError ends the connection."""
@@ -242,25 +236,22 @@ class Connection:
         at, offered = 0, self._offered
         end = offered * PIECE_HEADER
         while count > 0 and at < end:
-            each = foreseen[0]
-            if count < PIECE_HEADER or not headers.startswith(each.header, at):
+            request, header, _ = foreseen[0]
+            if count < PIECE_HEADER or not headers.startswith(header, at):
                 return 0, self._take_out(at, count)
             at += PIECE_HEADER
-            foreseen.popleft()
-            request = each.request
+            each = foreseen.popleft()
             del expected[request.piece, request.offset]
-            count -= PIECE_HEADER
-            if count < request.length:
-                self._current, self._filled = each, count
-                count = 0
+            count -= PIECE_HEADER + request.length
+            if count < 0:
+                self._current, self._filled = each, count + request.length
             else:
                 landed.append(request)
-                count -= request.length
         if at == end:
             self._ahead = min(MOST_FORESEEN, 2 * self._ahead) if offered == self._ahead else self._ahead
         elif 4 * at < end:
             self._ahead = max(FORESEEN, self._ahead // 2)
-        return count, b""
+        return max(0, count), b""
 
     def more(self) -> tuple[Heard, ...]:
         """The next messages of what has come already."""
@@ -286,27 +277,25 @@ class Connection:
 
     def _continue_current(self, count: int, landed: list[Request]) -> int:
         """Count bytes towards the block in progress; how many are left over."""
-        current = self._current
-        assert current is not None
-        missing = current.request.length - self._filled
+        assert self._current is not None
+        request, _, _ = self._current
+        missing = request.length - self._filled
         if count < missing:
             self._filled += count
             return 0
         self._current = None
-        landed.append(current.request)
+        landed.append(request)
         return count - missing
 
     def _take_out(self, at: int, count: int) -> bytes:
         """The `count` bytes that went to the header at `at`, the first foreseen place, and so on, as one string."""
         parts: list[memoryview] = []
-        headers = memoryview(self._headers)
-        for each in islice(self._foreseen, self._offered - at // PIECE_HEADER):
-            for part in (headers[at : at + PIECE_HEADER], each.place):
+        for slot, (_, _, place) in zip(self._slots[at // PIECE_HEADER : self._offered], self._foreseen, strict=False):
+            for part in (slot, place):
                 parts.append(part[:count])
                 count -= len(parts[-1])
             if not count:
                 break
-            at += PIECE_HEADER
         return b"".join([*parts, self._scratch[:count]])
 
     # -- the ordinary way ----------------------------------------------------------------------------------------
@@ -347,9 +336,9 @@ class Connection:
         if request is None or not data.startswith(header := piece_header(*key, request.length), at):
             return False
         self._unexpect(key)
-        self._current = current = _Foreseen(request, header, self._place(request))
-        self._filled = len(data) - at - PIECE_HEADER
-        current.place[: self._filled] = memoryview(data)[at + PIECE_HEADER :]
+        place = self._place(request)
+        self._current, self._filled = (request, header, place), len(data) - at - PIECE_HEADER
+        place[: self._filled] = memoryview(data)[at + PIECE_HEADER :]
         return True
 
     def _accept(self, message: Message) -> Heard:

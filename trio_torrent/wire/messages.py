@@ -6,7 +6,7 @@ piece.
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import attrs
 
@@ -50,13 +50,13 @@ class Bitfield:
     bits: bytes = attrs.field(repr=False)
 
 
-@attrs.frozen
+@attrs.define(unsafe_hash=True)  # one is made for each block: frozen at run time, it would take three times as long
 class Request:
     """Ask for one block (message 6)."""
 
-    piece: int
-    offset: int
-    length: int
+    piece: Final[int]
+    offset: Final[int]
+    length: Final[int]
 
 
 @attrs.frozen
