@@ -1,5 +1,6 @@
 """Which block is next, and which state everything is in."""
 
+from functools import partial
 from random import Random
 
 import pytest
@@ -36,8 +37,10 @@ def arrive(picker: Picker, requests: list[Request], giver: int = 1) -> None:
         picker.arrived(PeerId(giver), address(giver), request.piece, [request.offset])
 
 
-def helper(peer: PeerId, pieces: Bitfield = ALL, asked=(), seconds: float = 1.0, others: float = 100.0) -> Helper:
-    return Helper(peer, pieces, asked, seconds, lambda _: others)
+def helper(
+    peer: PeerId, pieces: Bitfield = ALL, asked=(), seconds: float = 1.0, others: float = 100.0
+) -> partial[Helper]:
+    return partial(Helper, peer, pieces, asked, seconds, lambda _: others)
 
 
 def key(request: Request) -> tuple[int, int]:

@@ -24,7 +24,7 @@ from .peers import Peer
 from .picker import Picker
 from .pipeline import LEAST_WINDOW, MOST_WINDOW, URGENT_DIVISOR, seconds_for, window
 from .rates import Bucket
-from .urgent import Giver, giver
+from .urgent import ANYONE, Giver, giver
 
 # In the endgame a peer helps out others when it has fewer requests of its own outstanding.
 ENDGAME_WINDOW = 8
@@ -136,10 +136,12 @@ class Asking:
         room = min(allowed, window - len(peer.asked))
         if peer.snubbed or room <= 0:
             return
-        seconds = seconds_for(len(peer.asked) + 1, peer.pace(now))
-        helper = Helper(peer.id, pieces, peer.asked, seconds, partial(self._seconds_of, now))
-        if again := self._picker.pick_again(helper, room, now):
+        if again := self._picker.pick_again(partial(self._helper, peer, pieces, now), room, now):
             self._ask(peer, again, now, lend=False)
+
+    def _helper(self, peer: Peer, pieces: Bitfield, now: float) -> Helper:
+        seconds = seconds_for(len(peer.asked) + 1, peer.pace(now))
+        return Helper(peer.id, pieces, peer.asked, seconds, partial(self._seconds_of, now))
 
     def _seconds_of(self, now: float, peer: PeerId) -> float:
         """Until all that was asked of a peer has come; from one that has been silent, not before as long again."""
@@ -182,7 +184,7 @@ class Asking:
         return giver(pace, owes, all_paces=self._paces, givers=self._givers)
 
     def _giver(self, peer: Peer, now: float) -> Giver:
-        return self._part(self._current_pace(peer, now), len(peer.asked)) if self._picker.urgent else Giver()
+        return self._part(self._current_pace(peer, now), len(peer.asked)) if self._picker.urgent else ANYONE
 
     def _window(self, peer: Peer) -> int:
         if peer.snubbed:

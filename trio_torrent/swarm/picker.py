@@ -23,7 +23,7 @@ one: missing, asked of at least one peer, or arrived.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 from random import Random
 
@@ -38,7 +38,7 @@ from .copies import Copies, Helper
 from .demand import Demand
 from .events import PeerId
 from .partial import Partial
-from .urgent import Giver, Urgent
+from .urgent import ANYONE, Giver, Urgent
 
 # Pieces that are chosen for being common, before the rarest are (libtorrent's `initial_picker_threshold`).
 COMMON_FIRST = 4
@@ -89,7 +89,7 @@ class Picker:
         now: float,
         *,
         hints: Iterable[int] = (),
-        giver: Giver = Giver(),  # noqa: B008 - it is frozen
+        giver: Giver = ANYONE,
     ) -> list[Request]:
         """Up to `room` missing blocks that a peer with these pieces can give; they count as asked of it.
 
@@ -98,6 +98,8 @@ class Picker:
         picked: list[Request] = []
         if self.urgent:
             self._pick_urgent(peer, pieces, room, now, picked, giver)
+        elif self.is_full:
+            return picked
         while len(picked) < room:
             fresh = self._next(pieces, hints) if self._budget.admits() else None
             for partial in self._useful(peer, pieces, room - len(picked), fresh):
@@ -168,20 +170,20 @@ class Picker:
         if not partial.missing:
             del self._open[partial.piece]
 
-    def pick_again(self, helper: Helper, room: int, now: float) -> list[Request]:
-        """Up to `room` blocks that others were asked for already, and that this peer would bring sooner.
+    def pick_again(self, helper: Callable[[], Helper], room: int, now: float) -> list[Request]:
+        """Up to `room` blocks that others were asked for already, and that the helper would bring sooner.
 
         None as long as there is something else to ask for, but for what is late for a reader, or what holds up too
         much.
         """
         if self.is_endgame:
-            return self._copies.pick(helper, room)
+            return self._copies.pick(helper(), room)
         self._copies.redraw()
         late = self.late(now)
         if self.is_held_up and not self._open:
             oldest = islice(self._partials.values(), MOST_LATE)
             late += [partial.piece for partial in oldest if now - partial.begun > HELD_UP_SECONDS]
-        return self._copies.pick_from(late, helper, room) if late else []
+        return self._copies.pick_from(late, helper(), room) if late else []
 
     def late(self, now: float) -> list[int]:
         """The first pieces that are late for a reader, or will be if laggards are to bring them."""

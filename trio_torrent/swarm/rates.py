@@ -81,53 +81,50 @@ class Bucket:
     large and small things pass at exactly the rate. It starts empty, and holds `BURST_SECONDS`, or a block, at most.
     """
 
-    __slots__ = ("_level", "_rate", "_seen")
+    __slots__ = ("_level", "_seen", "rate")
+
+    rate: int | None  # bytes a second; `set_rate` changes it
 
     def __init__(self, rate: int | None, now: float) -> None:
-        self._rate: int | None = None
+        self.rate = None
         self._level = 0.0
         self._seen = now
         self.set_rate(rate, now)
-
-    @property
-    def rate(self) -> int | None:
-        """Bytes a second."""
-        return self._rate
 
     def set_rate(self, rate: int | None, now: float) -> None:
         """From now on. What is owed never takes longer to pay off than it would have. ValueError below 1."""
         if rate is not None and rate < 1:
             raise ValueError(f"a limit must be at least 1 byte a second, or None for no limit, not {rate}")
         self._fill(now)
-        if rate is None or self._rate is None:
+        if rate is None or self.rate is None:
             self._level = 0.0
-        elif rate < self._rate:
-            self._level *= rate / self._rate
-        self._rate = rate
+        elif rate < self.rate:
+            self._level *= rate / self.rate
+        self.rate = rate
 
     def available(self, now: float) -> float:
         """Bytes that may pass now, below zero what is owed; infinite without a limit."""
         self._fill(now)
-        return math.inf if self._rate is None else self._level
+        return math.inf if self.rate is None else self._level
 
     def take(self, count: int, now: float) -> None:
         """So many bytes pass, perhaps more than are available. Below zero they are given back."""
         self._fill(now)
-        if self._rate is not None:
+        if self.rate is not None:
             self._level = min(self._most, self._level - count)
 
     def ready_in(self, now: float) -> float:
         """Seconds until something may pass."""
         available = self.available(now)
-        if self._rate is None or available > 0:
+        if self.rate is None or available > 0:
             return 0.0
-        return GRAIN_SECONDS - available / self._rate
+        return GRAIN_SECONDS - available / self.rate
 
     def _fill(self, now: float) -> None:
-        if self._rate is not None and now > self._seen:
-            self._level = min(self._most, self._level + (now - self._seen) * self._rate)
+        if self.rate is not None and now > self._seen:
+            self._level = min(self._most, self._level + (now - self._seen) * self.rate)
         self._seen = max(now, self._seen)
 
     @property
     def _most(self) -> float:
-        return math.inf if self._rate is None else max(BLOCK_SIZE, self._rate * BURST_SECONDS)
+        return math.inf if self.rate is None else max(BLOCK_SIZE, self.rate * BURST_SECONDS)

@@ -32,6 +32,10 @@ class Giver:
     owes: int = 0  # blocks that it was asked for
 
 
+ANYONE = Giver()
+"""Who gives while nobody reads, when it does not matter."""
+
+
 def giver(pace: float, owes: int, *, all_paces: float, givers: int) -> Giver:
     """What a peer of this pace does, out of so many. One that has sent nothing yet is thought to be like the others."""
     mean = 1 / max(1, givers)
