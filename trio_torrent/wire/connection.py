@@ -26,10 +26,8 @@ The buffers are for use at once: call `buffers()` when bytes are there to be rea
 
 from __future__ import annotations
 
-import enum
 from collections import deque
 from collections.abc import Callable, Iterable
-from functools import cache
 from itertools import islice
 from typing import Final, TypeAlias
 
@@ -40,29 +38,18 @@ from .codec import MAX_MESSAGE, MAX_OTHERS, PIECE_HEADER, PIECE_NUMBER, decode, 
 from .messages import (
     AllowedFast,
     Bitfield,
-    Cancel,
     Choke,
-    Extended,
-    Hashes,
-    HashReject,
-    HashRequest,
     Have,
-    HaveAll,
-    HaveNone,
     Heard,
-    Interested,
     KeepAlive,
     Landed,
     Message,
-    NotInterested,
     Piece,
-    Port,
     Reject,
     Request,
     Suggest,
-    Unchoke,
-    Unknown,
 )
+from .order import FRESH, transitions
 
 # How many blocks ahead one receive may fill: 512 KiB at first. When all of it was filled, the next may be twice as
 # long: from a fast peer the kernel holds more ready, and one receive wakes up three tasks. Beyond 1 MiB little is won,
@@ -79,44 +66,6 @@ MOST_AT_ONCE = 8192
 
 # One for all: four bytes must not cost an object each.
 _KEEP_ALIVE = KeepAlive()
-
-
-class State(enum.Enum):
-    """What we have heard of the peer."""
-
-    FRESH = "nothing about pieces yet"
-    TALKING = "something; it can no longer say that it has none"
-
-
-FRESH, TALKING = State.FRESH, State.TALKING
-
-# A missing entry is a ProtocolError. BEP 10's handshake, a DHT port and what we do not know may come before the
-# bitfield: Transmission and others send them so. And aria2 says a bitfield or a "have all" again where that is shorter
-# than a `have` for each new piece.
-_PLAIN: dict[type[Message], State] = dict.fromkeys(
-    (Choke, Unchoke, Interested, NotInterested, Have, Request, Piece, Cancel), TALKING
-)
-_ANY_TIME: tuple[type[Message], ...] = (KeepAlive, Extended, Port, Unknown)
-_FAST: dict[type[Message], State] = dict.fromkeys((Suggest, Reject, AllowedFast), TALKING)
-
-# Only on a connection that goes by a v2 info-hash (BEP 52); libtorrent drops those who say it elsewhere, too.
-_V2: tuple[type[Message], ...] = (HashRequest, Hashes, HashReject)
-
-TRANSITIONS: dict[State, dict[type[Message], State]] = {
-    FRESH: {**_PLAIN, **dict.fromkeys(_ANY_TIME, FRESH), Bitfield: TALKING},
-    TALKING: {**_PLAIN, **dict.fromkeys(_ANY_TIME, TALKING), Bitfield: TALKING},
-}
-FAST_TRANSITIONS: dict[State, dict[type[Message], State]] = {
-    FRESH: {**TRANSITIONS[FRESH], **_FAST, HaveAll: TALKING, HaveNone: TALKING},
-    TALKING: {**TRANSITIONS[TALKING], **_FAST, HaveAll: TALKING},
-}
-
-
-@cache
-def transitions(*, fast: bool, v2: bool) -> dict[State, dict[type[Message], State]]:
-    """What may come when, by what both sides speak: BEP 6, BEP 52."""
-    tables = FAST_TRANSITIONS if fast else TRANSITIONS
-    return {state: {**table, **dict.fromkeys(_V2, state)} for state, table in tables.items()} if v2 else tables
 
 
 _Foreseen: TypeAlias = tuple[Request, bytes, memoryview]
@@ -389,6 +338,3 @@ class Connection:
 
 def _nowhere(request: Request) -> memoryview:
     raise AssertionError("nothing was expected")
-
-
-__all__ = ["FAST_TRANSITIONS", "TRANSITIONS", "Connection", "State", "transitions"]
