@@ -154,6 +154,7 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
         "SEED_TIME": "2m",
         "STALL_TIMEOUT": "1h",
         "GET_OUTPUT": str(tmp_path),
+        "SELECT": "*.srt 'Season 1/*' a\\ b",
     }.items():
         monkeypatch.setenv(f"TRIO_TORRENT_{name}", value)
     assert exit_of("get", "x") == 0
@@ -169,6 +170,13 @@ def test_options_can_come_from_the_environment(asked, monkeypatch, tmp_path):
     assert orders.network.settings().proxy == "socks5://127.0.0.1:1080"
     assert orders.limits == SeedLimits(seconds=120.0)
     assert (orders.stall_seconds, orders.folder) == (3600.0, tmp_path)
+    assert orders.data.select == ("*.srt", "Season 1/*", "a b")
+
+
+def test_words_in_the_environment_that_are_none(monkeypatch, capsys):
+    monkeypatch.setenv("TRIO_TORRENT_SELECT", "'Season 1")
+    assert exit_of("get", "x") == 2
+    assert '(from TRIO_TORRENT_SELECT): "\'Season 1": no closing quotation' in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("command", ["get", "seed"])

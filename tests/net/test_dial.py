@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from collections.abc import Iterator
 
 import pytest
 import trio
@@ -21,11 +22,12 @@ async def reason(address: Address, *, interface: str | None = None) -> str:
     return str(error.value)
 
 
-def free_port() -> int:
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """One that nobody listens at, nor can begin to meanwhile."""
     with socket.socket() as bound:
         bound.bind((LOCALHOST, 0))
-        port: int = bound.getsockname()[1]
-    return port
+        yield bound.getsockname()[1]
 
 
 async def test_connected():
@@ -43,12 +45,12 @@ async def test_from_a_local_address():
         assert theirs.socket.getpeername()[0] == "127.0.0.2"
 
 
-async def test_refused():
-    assert await reason(Address(LOCALHOST, free_port())) == "connection refused"
+async def test_refused(closed_port: int):
+    assert await reason(Address(LOCALHOST, closed_port)) == "connection refused"
 
 
-async def test_an_interface_of_the_other_kind():
-    assert "not supported" in await reason(Address("::1", free_port()), interface=LOCALHOST)
+async def test_an_interface_of_the_other_kind(closed_port: int):
+    assert "not supported" in await reason(Address("::1", closed_port), interface=LOCALHOST)
 
 
 @pytest.mark.parametrize(

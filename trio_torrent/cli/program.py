@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from typing import Any
 
 import click
@@ -33,6 +34,17 @@ class Option(click.Option):
         """It is an option of this command."""
         self.variables = (_variable(*path, self.long), *self.variables)
         self.envvar = self.variables
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:  # noqa: ANN401 - as click has it
+        """Of a repeatable option, the words as a shell would read them: names of files have blanks in them."""
+        text = self.resolve_envvar_value(ctx)
+        if text is None or not self.multiple:
+            return super().value_from_envvar(ctx)
+        try:
+            return tuple(shlex.split(text))
+        except ValueError as error:
+            ctx.set_parameter_source(self.name or "", ParameterSource.ENVIRONMENT)
+            raise click.BadParameter(f"{text!r}: {str(error).lower()}", ctx, self) from error
 
     def get_error_hint(self, ctx: click.Context | None) -> str:
         """Its names; and where the value has come from, if nobody has typed it."""
