@@ -20,9 +20,9 @@ import trio
 from trio_torrent.address import Address
 from trio_torrent.client.buckets import Buckets
 from trio_torrent.client.content import Rules
-from trio_torrent.client.discovery import Finder
 from trio_torrent.client.engine import Engine
 from trio_torrent.client.events import TorrentEvent
+from trio_torrent.client.finder import Finder
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.client.settings import Settings
 from trio_torrent.client.shared import Shared
@@ -270,8 +270,8 @@ def join(
         settings=settings,
         workers=InlineWorkers(),
         http=NoTracker(),
-        open_lane=open_lane,
-        trackers=trackers or Trackers(NoTracker(), None, [None]),
+        lanes=lambda: open_lane,
+        trackers=lambda: trackers or Trackers(NoTracker(), None, [None]),
         connect=network.connect_from(host),
         peer_id=b"-TT0100-" + random.randbytes(12),
         port=host.address.port,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, suppress
+from contextlib import suppress
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -13,7 +13,7 @@ import httpcore
 import trio
 import trio.testing
 
-from trio_torrent.net.http import Http, open_http
+from trio_torrent.net.http import Http, make_http
 
 ADDRESS = "93.184.216.34"  # of every host, where a test does not say otherwise
 CHUNK = 16 * 1024
@@ -133,11 +133,9 @@ class Web(httpcore.AsyncNetworkBackend):
                     self.requests.append(asked)
                     await self.hosts[asked.host](asked, stream)
 
-    async def http(self, stack: AsyncExitStack, *, allow_local: bool = False) -> Http:
+    def http(self, *, allow_local: bool = False) -> Http:
         """What asks these hosts."""
-        return await stack.enter_async_context(
-            open_http(user_agent="test/1", allow_local=allow_local, lookup=self.lookup, network=self)
-        )
+        return make_http(user_agent="test/1", allow_local=allow_local, lookup=self.lookup, network=self)
 
 
 def _parse(request: bytes, number: int) -> Asked:

@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -31,7 +31,8 @@ def exit_of(*arguments: object) -> int:
     return caught.value.code
 
 
-def _environment(extra: Mapping[str, str]) -> dict[str, str]:
+def environment(**extra: str) -> dict[str, str]:
+    """For the program in a process of its own."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TRIO_TORRENT_")}
     return {**inherited, "PYTHONPATH": str(ROOT), **extra}
 
@@ -41,7 +42,7 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "trio_torrent", *map(str, arguments)]
 
 
-async def run(*arguments: object, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
+async def run(*arguments: object, stdin: bytes = b"", **variables: str) -> subprocess.CompletedProcess[bytes]:
     """Run it in a process of its own, to its end."""
     return await trio.run_process(
         command(*arguments),
@@ -49,7 +50,7 @@ async def run(*arguments: object, stdin: bytes = b"", **environment: str) -> sub
         capture_stdout=True,
         capture_stderr=True,
         check=False,
-        env=_environment(environment),
+        env=environment(**variables),
     )
 
 
@@ -61,7 +62,7 @@ def start(*arguments: object) -> partial[object]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         check=False,
-        env=_environment({}),
+        env=environment(),
     )
 
 

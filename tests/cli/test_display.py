@@ -9,9 +9,10 @@ from rich.console import Console
 
 from trio_torrent import State
 from trio_torrent.cli import display
-from trio_torrent.cli.display import LiveScreen, LogScreen, Silent, open_screen, progress
+from trio_torrent.cli.display import LogScreen, Silent, open_screen, progress
 from trio_torrent.cli.drawing import Shown, draw
 from trio_torrent.cli.lines import Row
+from trio_torrent.cli.live import LiveScreen
 from trio_torrent.cli.reading import Work, read_through
 from trio_torrent.cli.voice import Voice
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -39,3 +41,15 @@ def test_what_was_frozen_can_go_afterwards():
         loaded()
     gc.collect()
     assert knot() is None
+
+
+def test_nothing_is_collected_when_the_program_ends():
+    code = """
+import atexit, gc
+from trio_torrent.cli.garbage import loaded, uncollected
+atexit.register(lambda: print(gc.get_freeze_count() > 1000, len(gc.get_objects()) < 1000))
+with uncollected():
+    loaded()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "True True\n"

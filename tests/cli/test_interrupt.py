@@ -10,7 +10,7 @@ import trio
 from tests.payload import random_bytes, single, write
 from trio_torrent.address import Address, pack
 from trio_torrent.bencode import encode
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.http_tracker import announce
 from trio_torrent.net.tracker_server import serve_tracker
 from trio_torrent.tracker.announce import Announce, AnnounceEvent
@@ -54,8 +54,8 @@ async def swarm(nursery, tmp_path):
         numwant=0,
         tracker_id=None,
     )
-    async with open_http(user_agent="test/1") as http:
-        await announce(http, tracker.url, said)
+    http = make_http(user_agent="test/1")
+    await announce(http, tracker.url, said)
     write(tmp_path, {"x.torrent": metainfo.to_bytes(), "full/payload.bin": DATA})
     yield partial(tracker.registry.peers, metainfo.info_hashes.wire)
     nursery.cancel_scope.cancel()

@@ -563,7 +563,7 @@ async def test_neighbours_hear_nothing_of_private_torrents(private: bool, names:
     async with open_client(SETTINGS) as client:
         torrent = await share(client, seed, encode({b"info": {**info, b"private": int(private)}}))
         assert len(client.names()) == names
-        client.neighbour(torrent.info_hashes.wire, Address(LOCALHOST, 1))
-        client.neighbour(b"nobody knows it yet.", Address(LOCALHOST, 1))
+        client.meet("lsd", torrent.info_hashes.wire, Address(LOCALHOST, 1))
+        client.meet("lsd", b"nobody knows it yet.", Address(LOCALHOST, 1))
         await trio.testing.wait_all_tasks_blocked()
         assert torrent.status.known == names

@@ -18,7 +18,8 @@ from tests.metainfo.making import make_torrent
 from tests.payload import random_bytes, single, write
 from tests.simnet import Host, Network, Node, join
 from trio_torrent.address import Address
-from trio_torrent.client.discovery import Discovery, Standing
+from trio_torrent.client.discovery import Discovery
+from trio_torrent.client.finder import Standing
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.dht.rounds import FEW_FIRST, FEW_MOST, REGULAR
 from trio_torrent.metainfo.infohash import InfoHashes

@@ -31,7 +31,7 @@ from trio_torrent import (
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.client import probe as module
 from trio_torrent.client.settings import PEER_ID_PREFIX
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.http_tracker import announce
 from trio_torrent.net.tracker_server import TrackerServer
 from trio_torrent.tracker.announce import Announce, AnnounceEvent
@@ -313,8 +313,8 @@ async def tracker(town: Town) -> TrackerServer:
 
 async def register(server: TrackerServer, port: int) -> None:
     said = Announce(METAINFO.info_hashes.wire, b"p" * 20, port, 0, 0, 0, AnnounceEvent.STARTED, 0, None, None)
-    async with open_http(user_agent="test/1", allow_local=True) as http:
-        await announce(http, server.url, said)
+    http = make_http(user_agent="test/1", allow_local=True)
+    await announce(http, server.url, said)
 
 
 async def test_peers_come_from_the_tracker_which_is_told_goodbye(town: Town, tracker: TrackerServer):

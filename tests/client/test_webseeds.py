@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -97,10 +97,10 @@ async def world(
     select: list[int] | None = None,
 ) -> AsyncIterator[World]:
     """Our torrent, and hosts of the web: `a` is the one that most torrents name. Of a `link` a peer knows the rest."""
-    async with trio.open_nursery() as nursery, AsyncExitStack() as stack:
+    async with trio.open_nursery() as nursery:
         web = Web(nursery, {"a": a, **(hosts or {})} if a else hosts or {})
         web.addresses.update(addresses or {})
-        http = await web.http(stack, allow_local=allow_local)
+        http = web.http(allow_local=allow_local)
         network = Network(nursery)
         if peer is not None:
             network.listen(Host(THEM), handler(metainfo, PAYLOAD, peer, name=b"-FAKE00-", fast=False))

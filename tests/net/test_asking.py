@@ -12,7 +12,7 @@ from trio_torrent.address import Address
 from trio_torrent.bencode import encode
 from trio_torrent.errors import TrackerError
 from trio_torrent.net.asking import Trackers, make_trackers
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.http_tracker import MAX_ANSWER
 from trio_torrent.net.reach import Family, Local, NoAddressError
 from trio_torrent.net.tracker_server import serve_tracker
@@ -176,8 +176,8 @@ async def test_a_real_tracker_with_both_kinds_of_addresses_hears_of_both(nursery
         await trio.lowlevel.checkpoint()
         return ["127.0.0.1", "::1"]
 
-    async with open_http(user_agent="test/1", lookup=lookup) as http:
-        heard = await ask(Trackers(http, None, BOTH), f"http://t.example:{port}/announce")
+    http = make_http(user_agent="test/1", lookup=lookup)
+    heard = await ask(Trackers(http, None, BOTH), f"http://t.example:{port}/announce")
     assert sorted(answer.external_ip or "" for _, answer in heard) == ["127.0.0.1", "::1"]
     assert [peer.address for peer in v4.registry.peers(SAID.info_hash)] == [Address("127.0.0.1", 6881)]
     assert [peer.address for peer in v6.registry.peers(SAID.info_hash)] == [Address("::1", 6881)]

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.payload import random_bytes
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.lane import Answer, Lane
 from trio_torrent.wire.web_answers import WebSeedError
 
@@ -39,10 +39,8 @@ async def lane_to(*scripts: Script, tls: ssl.SSLContext | None = None) -> AsyncI
 
     trusted = ssl.create_default_context()
     trusted.check_hostname, trusted.verify_mode = False, ssl.CERT_NONE
-    async with (
-        trio.open_nursery() as nursery,
-        open_http(user_agent="test/1", allow_local=True, context=trusted) as http,
-    ):
+    http = make_http(user_agent="test/1", allow_local=True, context=trusted)
+    async with trio.open_nursery() as nursery:
         (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         lane = http.lane()
         try:

@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from trio_torrent.errors import TrackerError
-from trio_torrent.net.http import MAX_REDIRECTS, Http, open_http
+from trio_torrent.net.http import MAX_REDIRECTS, Http, make_http
 from trio_torrent.net.reach import Local
 
 LIMIT = 1 << 20
@@ -71,8 +71,8 @@ def redirect(location: str, status: str = "302 Found") -> Script:
 
 
 async def get(url: str, *, limit: int = LIMIT, seconds: float = 5, local: Local = Local.ANNOUNCE) -> bytes:
-    async with open_http(user_agent="test/1") as http:
-        return await http.get(url, limit=limit, seconds=seconds, local=local)
+    http = make_http(user_agent="test/1")
+    return await http.get(url, limit=limit, seconds=seconds, local=local)
 
 
 async def failure(url: str, **options: object) -> str:
@@ -92,7 +92,8 @@ async def test_the_body_is_got_and_the_query_arrives_as_it_was_written():
 
 
 async def test_nothing_is_carried_from_one_request_to_the_next():
-    async with served(reply(Set_Cookie="who=me")) as server, open_http(user_agent="test/1") as http:
+    http = make_http(user_agent="test/1")
+    async with served(reply(Set_Cookie="who=me")) as server:
         for _ in range(2):
             await http.get(server.url(), limit=LIMIT, seconds=5, local=Local.ANNOUNCE)
     assert len(server.requests) == 2
@@ -328,8 +329,8 @@ def names(**table: Sequence[str]) -> Callable[[str], Awaitable[Sequence[str]]]:
     return lookup
 
 
-def guarded(network: Network, *, allow_local: bool = False, **table: Sequence[str]):
-    return open_http(user_agent="test/1", network=network, lookup=names(**table), allow_local=allow_local)
+def guarded(network: Network, *, allow_local: bool = False, **table: Sequence[str]) -> Http:
+    return make_http(user_agent="test/1", network=network, lookup=names(**table), allow_local=allow_local)
 
 
 async def ask(http: Http, url: str, local: Local = Local.NEVER) -> bytes:
@@ -364,16 +365,16 @@ LOCAL_ADDRESSES = [
 @pytest.mark.parametrize("address", LOCAL_ADDRESSES)
 async def test_local_addresses_are_not_contacted(address):
     network = Network()
-    async with guarded(network, name=[address]) as http:
-        for local, path in (
-            (Local.NEVER, "announce"),
-            (Local.ANNOUNCE, "upload?x=/announce"),
-            (Local.ANNOUNCE, "x%2Fannounce"),
-            (Local.ANNOUNCE, ""),
-        ):
-            for host in ("name.example", f"[{address}]" if ":" in address else address):
-                with pytest.raises(TrackerError, match="local network"):
-                    await ask(http, f"http://{host}/{path}", local)
+    http = guarded(network, name=[address])
+    for local, path in (
+        (Local.NEVER, "announce"),
+        (Local.ANNOUNCE, "upload?x=/announce"),
+        (Local.ANNOUNCE, "x%2Fannounce"),
+        (Local.ANNOUNCE, ""),
+    ):
+        for host in ("name.example", f"[{address}]" if ":" in address else address):
+            with pytest.raises(TrackerError, match="local network"):
+                await ask(http, f"http://{host}/{path}", local)
     assert network.asked == []
 
 
@@ -394,15 +395,15 @@ async def test_other_spellings_of_this_host_are_not_contacted(host):
 async def test_what_may_stay_local(path, local, allow_local):
     async with served(reply()) as server:
         network = Network(server.port)
-        async with guarded(network, allow_local=allow_local, name=["127.0.0.1"]) as http:
-            assert await ask(http, f"http://name.example{path}", local) == b"hello"
+        http = guarded(network, allow_local=allow_local, name=["127.0.0.1"])
+        assert await ask(http, f"http://name.example{path}", local) == b"hello"
 
 
 async def test_of_a_host_s_addresses_only_the_global_ones_are_contacted():
     async with served(reply()) as server:
         network = Network(server.port)
-        async with guarded(network, name=["127.0.0.1", GLOBAL_A]) as http:
-            assert await ask(http, "http://name.example/x") == b"hello"
+        http = guarded(network, name=["127.0.0.1", GLOBAL_A])
+        assert await ask(http, "http://name.example/x") == b"hello"
     assert network.asked == [GLOBAL_A]
     assert b"Host: name.example\r\n" in server.requests[0]
 
@@ -411,26 +412,26 @@ async def test_of_a_host_s_addresses_only_the_global_ones_are_contacted():
 async def test_a_redirect_from_outside_does_not_lead_inside(local):
     async with served(redirect("http://inside.example/announce")) as server:
         network = Network(server.port)
-        async with guarded(network, outside=[GLOBAL_A], inside=["127.0.0.1"]) as http:
-            with pytest.raises(TrackerError, match=r"inside.example is on this machine or the local network"):
-                await ask(http, "http://outside.example/announce", local)
+        http = guarded(network, outside=[GLOBAL_A], inside=["127.0.0.1"])
+        with pytest.raises(TrackerError, match=r"inside.example is on this machine or the local network"):
+            await ask(http, "http://outside.example/announce", local)
     assert network.asked == [GLOBAL_A]
 
 
 async def test_a_redirect_inside_leads_to_an_announce_only():
     async with served(redirect("/announce"), redirect("/reboot")) as server:
         network = Network(server.port)
-        async with guarded(network, inside=["127.0.0.1"]) as http:
-            with pytest.raises(TrackerError, match="local network"):
-                await ask(http, "http://inside.example/announce", Local.ANNOUNCE)
+        http = guarded(network, inside=["127.0.0.1"])
+        with pytest.raises(TrackerError, match="local network"):
+            await ask(http, "http://inside.example/announce", Local.ANNOUNCE)
     assert len(server.requests) == 2
 
 
 async def test_allow_local_lets_redirects_lead_anywhere():
     async with served(redirect("http://inside.example/x"), reply()) as server:
         network = Network(server.port)
-        async with guarded(network, allow_local=True, outside=[GLOBAL_A], inside=["127.0.0.1"]) as http:
-            assert await ask(http, "http://outside.example/announce") == b"hello"
+        http = guarded(network, allow_local=True, outside=[GLOBAL_A], inside=["127.0.0.1"])
+        assert await ask(http, "http://outside.example/announce") == b"hello"
 
 
 async def test_a_name_that_changes_its_mind_is_looked_up_once_a_request():
@@ -441,7 +442,8 @@ async def test_a_name_that_changes_its_mind_is_looked_up_once_a_request():
         await trio.lowlevel.checkpoint()
         return answers.pop(0)
 
-    async with served(reply()) as server, open_http(user_agent="x", network=network, lookup=rebinding) as http:
+    http = make_http(user_agent="x", network=network, lookup=rebinding)
+    async with served(reply()) as server:
         network.port = server.port
         assert await ask(http, "http://name.example/x") == b"hello"
         with pytest.raises(TrackerError, match="local network"):
@@ -452,16 +454,16 @@ async def test_a_name_that_changes_its_mind_is_looked_up_once_a_request():
 async def test_an_address_that_is_silent_does_not_hold_up_the_next(autojump_clock):
     async with served(reply()) as server:
         network = Network(server.port, silent=[GLOBAL_B])
-        async with guarded(network, name=[GLOBAL_B, GLOBAL_A]) as http:
-            assert await ask(http, "http://name.example/x") == b"hello"
+        http = guarded(network, name=[GLOBAL_B, GLOBAL_A])
+        assert await ask(http, "http://name.example/x") == b"hello"
     assert trio.current_time() < 1
 
 
 async def test_all_addresses_are_tried_and_the_first_error_told():
     network = Network(reachable=())
-    async with guarded(network, name=[GLOBAL_B, GLOBAL_A]) as http:
-        with pytest.raises(TrackerError, match=r"name.example: refused"):
-            await ask(http, "http://name.example/x")
+    http = guarded(network, name=[GLOBAL_B, GLOBAL_A])
+    with pytest.raises(TrackerError, match=r"name.example: refused"):
+        await ask(http, "http://name.example/x")
     assert network.asked == [GLOBAL_B, GLOBAL_A]
 
 
@@ -470,6 +472,6 @@ async def test_a_name_that_cannot_be_looked_up():
         await trio.lowlevel.checkpoint()
         raise OSError(-2, "Name or service not known")
 
-    async with open_http(user_agent="x", lookup=nowhere) as http:
-        with pytest.raises(TrackerError, match=r"^name.example: cannot be looked up"):
-            await ask(http, "http://name.example/x")
+    http = make_http(user_agent="x", lookup=nowhere)
+    with pytest.raises(TrackerError, match=r"^name.example: cannot be looked up"):
+        await ask(http, "http://name.example/x")

@@ -9,7 +9,7 @@ from functools import partial
 import pytest
 import trio
 
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.lane import Lane
 from trio_torrent.wire.web_answers import WebSeedError
 
@@ -24,7 +24,8 @@ async def lane_to(script: Script, *, allow_local: bool = True) -> AsyncIterator[
         with suppress(trio.BrokenResourceError):
             await script(stream)
 
-    async with trio.open_nursery() as nursery, open_http(user_agent="test/1", allow_local=allow_local) as http:
+    http = make_http(user_agent="test/1", allow_local=allow_local)
+    async with trio.open_nursery() as nursery:
         (listener,) = await nursery.start(partial(trio.serve_tcp, serve, 0, host="127.0.0.1"))
         lane = http.lane()
         try:
@@ -120,10 +121,10 @@ async def test_a_local_address_needs_permission():
 
 
 async def test_nobody_there():
-    async with open_http(user_agent="test/1", allow_local=True) as http:
-        lane = http.lane()
-        with pytest.raises(WebSeedError, match="Connection refused"):
-            await read_all(lane, "http://127.0.0.1:1/")
+    http = make_http(user_agent="test/1", allow_local=True)
+    lane = http.lane()
+    with pytest.raises(WebSeedError, match="Connection refused"):
+        await read_all(lane, "http://127.0.0.1:1/")
 
 
 async def test_a_lane_can_be_cancelled_anywhere(autojump_clock: trio.testing.MockClock):

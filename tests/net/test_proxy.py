@@ -10,7 +10,7 @@ import pytest
 import trio
 
 from trio_torrent.errors import TrackerError
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.proxy import Proxy
 from trio_torrent.net.reach import Local
 
@@ -94,8 +94,8 @@ async def nobody(host: str) -> Sequence[str]:
 
 async def get(url: str, proxy: str, local: Local = Local.NEVER, *, allow_local: bool = False) -> bytes:
     parsed = Proxy.parse(proxy)
-    async with open_http(user_agent="test/1", lookup=nobody, proxy=parsed, allow_local=allow_local) as http:
-        return await http.get(url, limit=1000, seconds=5, local=local)
+    http = make_http(user_agent="test/1", lookup=nobody, proxy=parsed, allow_local=allow_local)
+    return await http.get(url, limit=1000, seconds=5, local=local)
 
 
 async def failure(url: str, proxy: str, local: Local = Local.NEVER) -> str:
@@ -199,12 +199,12 @@ async def test_a_redirect_from_outside_does_not_lead_inside():
 async def test_web_seeds_are_asked_by_way_of_it_too(scheme, replies, asked):
     async with proxied(*replies) as proxy:
         parsed = Proxy.parse(f"{scheme}://127.0.0.1:{proxy.port}")
-        async with open_http(user_agent="test/1", lookup=nobody, proxy=parsed) as http:
-            lane = http.lane()
-            body = b""
-            async with lane.get("http://t.example/x", {}) as answer:
-                while data := await answer.read():
-                    body += data
-            await lane.aclose()
+        http = make_http(user_agent="test/1", lookup=nobody, proxy=parsed)
+        lane = http.lane()
+        body = b""
+        async with lane.get("http://t.example/x", {}) as answer:
+            while data := await answer.read():
+                body += data
+        await lane.aclose()
     assert body == b"hello"
     assert proxy.heard[-1].startswith(asked)

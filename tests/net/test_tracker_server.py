@@ -12,7 +12,7 @@ from trio_torrent.address import Address
 from trio_torrent.bencode import Value, decode
 from trio_torrent.errors import TrackerError
 from trio_torrent.net.asking import Trackers, make_trackers
-from trio_torrent.net.http import open_http
+from trio_torrent.net.http import make_http
 from trio_torrent.net.http_tracker import announce
 from trio_torrent.net.reach import Family, Local
 from trio_torrent.net.tracker import Announcer
@@ -38,9 +38,8 @@ async def server(nursery):
 
 
 @pytest.fixture
-async def http():
-    async with open_http(user_agent="test/1") as http:
-        yield http
+def http():
+    return make_http(user_agent="test/1")
 
 
 def said(port: int, left: int = 1, event: AnnounceEvent = AnnounceEvent.STARTED) -> Announce:

@@ -117,14 +117,15 @@ def get(
     """
     from .follow import follow
     from .follower import Orders
-    from .info import info
-    from .learn import Asking
     from .run import run
     from .source import check_sources
     from .voice import Voice
 
     check_sources(sources)
     if list_files:
+        from .info import info
+        from .learn import Asking
+
         asking = Asking(network=network, seconds=WAIT_SECONDS if stall_timeout is None else stall_timeout)
         return run(partial(info, sources, as_json=as_json, all_files=True, asking=asking))
     if save_torrent is not None and len(sources) > 1:

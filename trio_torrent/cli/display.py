@@ -1,4 +1,4 @@
-"""Progress for people: a live display where stderr is a terminal, a line now and then where it is not.
+"""Progress for people: a live display (`live`) where stderr is a terminal, a line now and then where it is not.
 
 All of it goes to stderr. Text that comes from torrents and peers passes `words.clean` on its way.
 """
@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import Protocol
-
-from rich.console import Console
-from rich.live import Live
-from rich.text import Text
+from typing import TYPE_CHECKING, Protocol
 
 from . import words
-from .drawing import Shown, draw
+
+if TYPE_CHECKING:
+    from .drawing import Shown
 
 LINE_SECONDS = 5.0  # between progress lines in a log
 SEEDING_LINE_SECONDS = 60.0  # when all that goes on is seeding, which may be for weeks
@@ -37,8 +35,11 @@ def open_screen(*, quiet: bool, live: bool) -> Screen:
     """The one that suits; a live one only on a terminal that can move its cursor."""
     if quiet:
         return Silent()
-    console = Console(stderr=True, highlight=False, markup=False, emoji=False)
-    return LiveScreen(console) if live and console.is_terminal and not console.is_dumb_terminal else LogScreen()
+    if live and sys.stderr.isatty():
+        from .live import open_live_screen  # here, as it brings rich, which only what is drawn should wait for
+
+        return open_live_screen() or LogScreen()
+    return LogScreen()
 
 
 class Silent:
@@ -94,30 +95,6 @@ class LogScreen:
 
     def close(self) -> None:
         """Nothing to close."""
-
-
-class LiveScreen:
-    """The state of all torrents, drawn over itself; lines that are said scroll by above it."""
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._live = Live(console=console, auto_refresh=False, transient=True)
-        self._live.start()
-
-    def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None:
-        """Draw."""
-        width, height = self._console.size
-        self._live.update(draw(rows, width, height, total), refresh=True)
-
-    def say(self, text: str) -> None:
-        """Print a line above."""
-        self._console.print(Text(words.clean(text)), soft_wrap=True)
-
-    complain = say
-
-    def close(self) -> None:
-        """Take the display away, and give the cursor back."""
-        self._live.stop()
 
 
 def progress(row: Shown) -> str:

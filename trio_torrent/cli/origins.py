@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import attrs
 
-from trio_torrent import DiscoveryStatus, Status, TrackerStatus, WebSeedStatus
-
 from .words import duration, plural, size
+
+if TYPE_CHECKING:
+    from trio_torrent import DiscoveryStatus, Status, TrackerStatus, WebSeedStatus
 
 GOSSIP = {"pex": "other peers", "lsd": "the local network", "the user": "--peer and the link"}
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .display import LogScreen, Screen, Silent, open_screen
-from .drawing import Shown
 from .exits import complaint, exit_code, explain
 from .words import clean
+
+if TYPE_CHECKING:
+    from .drawing import Shown
 
 
 class Voice:
@@ -35,6 +37,8 @@ class Voice:
     def emit(self, event: str, **fields: object) -> None:
         """One JSON object, on one line of stdout."""
         if self._as_json:
+            import json  # here, as people do without
+
             print(json.dumps({"event": event, **fields}), flush=True)
 
     def say(self, text: str) -> None:

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import attrs
 
 from trio_torrent.swarm.scheduler import Swarm
-from trio_torrent.tracker.announce import Totals
 
 from .content import Tally
 from .course import Course
 from .finding import Finding
-from .metadata import UNKNOWN_LEFT
 from .session import Session
 from .sessions import Sessions
 from .status import State, Status, in_words
 from .subject import Subject
+
+if TYPE_CHECKING:
+    from trio_torrent.tracker.announce import Totals
+
+# What trackers are told is left while nobody knows: one block. Of those who say 0 they think that they have it all.
+UNKNOWN_LEFT = 16 * 1024
 
 
 @attrs.define(eq=False)
@@ -52,6 +58,8 @@ class Account:
 
     def totals(self) -> Totals:
         """For trackers."""
+        from trio_torrent.tracker.announce import Totals  # here: it is there when they are
+
         swarm, progress = self.swarm, self.subject.progress
         left = UNKNOWN_LEFT if self.subject.known is None else progress.total - progress.done
         return Totals(swarm.uploaded, swarm.downloaded, left)

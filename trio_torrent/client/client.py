@@ -6,11 +6,12 @@ import os
 import secrets
 import string
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from random import Random
 from types import EllipsisType
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -19,30 +20,27 @@ from trio_torrent.disk.boot import boot_id
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.metainfo.magnet import Magnet
-from trio_torrent.net.asking import Trackers
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.descriptors import most_descriptors
-from trio_torrent.net.dht import Dht
 from trio_torrent.net.dial import dial
-from trio_torrent.net.http import Http
 from trio_torrent.net.listen import Reception, Welcome, open_listeners, own_addresses, port_of
-from trio_torrent.net.lsd import discover, entrances
 from trio_torrent.net.places import Places
-from trio_torrent.swarm.lsd import SOURCE, Neighbourhood
 from trio_torrent.swarm.mirror import Mirror
 from trio_torrent.swarm.shares import Budget
 
 from .buckets import Buckets
 from .content import Rules
-from .dht import open_dht
 from .engine import Engine
 from .metainfo import Metainfo
 from .settings import PEER_ID_PREFIX, Settings
 from .shared import Shared
 from .source import load
 from .torrent import Torrent
-from .web import open_web
+from .web import Web
 from .wishes import Wishes
+
+if TYPE_CHECKING:
+    from trio_torrent.net.dht import Dht
 
 _PEER_ID_LETTERS = string.ascii_letters + string.digits
 
@@ -120,8 +118,8 @@ class Client:
         started anew.
 
         Raises MetainfoError or MagnetError if it cannot be used, TrackerError if its URL cannot be fetched, OSError if
-        its file cannot be read, ValueError for a limit below 1 or a selection that means no file, RuntimeError once
-        the client is closed.
+        its file cannot be read, StorageError if there are no descriptors left to load what it needs, ValueError for a
+        limit below 1 or a selection that means no file, RuntimeError once the client is closed.
         """
         self._check_open()
         found = await load(source, self._shared.http)
@@ -186,10 +184,10 @@ class Client:
         """The info-hashes of all torrents that neighbours may be told of."""
         return [name for engine in self._torrents for name in engine.names]
 
-    def neighbour(self, info_hash: bytes, address: Address) -> None:
-        """Somebody in the local network has this torrent."""
+    def meet(self, source: str, info_hash: bytes, address: Address) -> None:
+        """Somebody has this torrent, says this source."""
         if (engine := self._engines.get(info_hash)) is not None:
-            engine.meet(address, SOURCE)
+            engine.meet(address, source)
 
     async def stop(self) -> None:
         """Stop every torrent, all at once, and take no more."""
@@ -214,14 +212,13 @@ async def open_client(settings: Settings | None = None) -> AsyncIterator[Client]
         open_workers(settings.threads) as workers,
         open_workers(1) as writers,
         open_workers(1) as syncers,
-        open_web(settings, random) as (http, trackers),
-        open_dht(settings, port_of(listeners), workers, boundary) as dht,
+        _dht(settings, port_of(listeners), workers, boundary) as dht,
         trio.open_nursery() as nursery,
     ):
         records = (
             Records(settings.state_folder, writers, syncers, boot_id()) if settings.state_folder is not None else None
         )
-        client = _start(nursery, settings, workers, records, http, trackers, dht, listeners, boundary, random)
+        client = _start(nursery, settings, workers, records, dht, listeners, boundary, random)
         try:
             yield client
         finally:
@@ -235,21 +232,20 @@ def _start(
     settings: Settings,
     workers: Workers,
     records: Records | None,
-    http: Http,
-    trackers: Trackers,
     dht: Dht | None,
     listeners: list[trio.SocketListener],
     boundary: Boundary,
     random: Random,
 ) -> Client:
     places = Places(Budget.within(most_descriptors(), settings.connections_in_all))
+    web = Web(settings, random)
     shared = Shared(
         settings=settings,
         workers=workers,
         records=records,
-        http=http,
-        open_lane=http.lane,
-        trackers=trackers,
+        http=web,
+        lanes=web.lanes,
+        trackers=web.trackers,
         dht=dht,
         connect=partial(dial, interface=settings.interface),
         peer_id=make_peer_id(random),
@@ -262,13 +258,32 @@ def _start(
         buckets=Buckets.of(settings.limit_down, settings.limit_up, trio.current_time()),
     )
     client = Client(nursery, shared, dht)
-    if settings.lsd and (ways := entrances(settings.interface)):
-        neighbourhood = Neighbourhood(client.port, random)
-        nursery.start_soon(discover, ways, neighbourhood, client.names, client.neighbour, boundary)
+    if settings.lsd:
+        from .lsd import look_around
+
+        look_around(
+            nursery,
+            client.port,
+            client.names,
+            client.meet,
+            interface=settings.interface,
+            boundary=boundary,
+            random=random,
+        )
     reception = Reception(client.find, boundary, pending=places.budget.pending)
     for listener in listeners:
         nursery.start_soon(partial(reception.serve, listener))
     return client
+
+
+def _dht(
+    settings: Settings, port: int, workers: Workers, boundary: Boundary
+) -> AbstractAsyncContextManager[Dht | None]:
+    if not settings.dht:
+        return nullcontext()
+    from .dht import open_dht
+
+    return open_dht(settings, port, workers, boundary)
 
 
 @asynccontextmanager

@@ -28,8 +28,8 @@ from .broadcast import Broadcast
 from .buckets import Buckets
 from .content import Content, Rules, Tally
 from .course import Course
-from .discovery import Finder, Standing
 from .events import Checked, Completed, Failed, MetadataDone, Troubled
+from .finder import Finder, Standing
 from .finding import Finding
 from .known import Known
 from .metainfo import Metainfo

@@ -6,23 +6,28 @@ Whatever is found goes one way, into the session that is on.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import trio
 
 from trio_torrent.address import Address
-from trio_torrent.dht.status import DiscoveryStatus
 from trio_torrent.disk.record import MAX_PEERS
 from trio_torrent.metainfo.magnet import Magnet
-from trio_torrent.net.tracker import Announcer
 from trio_torrent.swarm.events import Joined
 from trio_torrent.swarm.pool import USER
-from trio_torrent.tracker.announce import Totals
-from trio_torrent.tracker.status import TrackerStatus
-from trio_torrent.tracker.tiers import Tiers
 
-from .discovery import Discovery, Standing
+from .finder import Finder, Standing
+from .loading import loading
 from .metainfo import Metainfo
 from .shared import Shared
+
+if TYPE_CHECKING:
+    from trio_torrent.dht.status import DiscoveryStatus
+    from trio_torrent.net.tracker import Announcer
+    from trio_torrent.tracker.announce import Totals
+    from trio_torrent.tracker.status import TrackerStatus
+
+    from .discovery import Discovery
 
 
 class Finding:
@@ -46,49 +51,62 @@ class Finding:
         self._dht = shared.dht
         self._named = [*peers, *(source.peers if isinstance(source, Magnet) else ())]  # by the user
         self._worked: dict[Address, None] = {}  # peers that took our connection, the last ones
+        self._announcer = self._make_announcer(source, shared, totals) if shared.settings.trackers else None
+        self._discovery = self._make_discovery(shared.dht, shared, standing) if shared.dht is not None else None
+        if isinstance(source, Metainfo):
+            self.learn(source)
+
+    def _make_announcer(
+        self, source: Metainfo | Magnet, shared: Shared, totals: Callable[[], Totals]
+    ) -> Announcer | None:
         tiers = source.trackers if isinstance(source, Metainfo) else [[url] for url in source.trackers]
-        self._announcer = Announcer(
-            tiers=Tiers(
-                tiers if shared.settings.trackers else (),
-                random=shared.random,
-                strict=shared.settings.strict_tiers,
-                silenced=shared.trackers.silenced,
-            ),
-            trackers=shared.trackers,
+        if not any(tiers):
+            return None
+        with loading():
+            from trio_torrent.net.tracker import Announcer
+            from trio_torrent.tracker.tiers import Tiers
+
+            trackers = shared.trackers()
+        return Announcer(
+            tiers=Tiers(tiers, random=shared.random, strict=shared.settings.strict_tiers, silenced=trackers.silenced),
+            trackers=trackers,
             names=lambda: self._info_hashes.all_wire,
             peer_id=shared.peer_id,
             port=shared.port,
             totals=totals,
-            found=found,
+            found=self._found,
             random=shared.random,
             seen_as=None if shared.settings.proxy is not None else shared.mirror.told,  # they see the proxy
         )
-        self._discovery: Discovery | None = None
-        if shared.dht is not None:
-            self._discovery = Discovery(
-                shared.dht,
-                names=names,
-                port=shared.port,
-                standing=standing,
-                found=self._discovered,
-                random=shared.random,
-                boundary=shared.boundary,
-            )
-        if isinstance(source, Metainfo):
-            self.learn(source)
+
+    def _make_discovery(self, dht: Finder, shared: Shared, standing: Callable[[], Standing]) -> Discovery:
+        with loading():
+            from .discovery import Discovery
+
+        return Discovery(
+            dht,
+            names=self._names,
+            port=shared.port,
+            standing=standing,
+            found=self._discovered,
+            random=shared.random,
+            boundary=shared.boundary,
+        )
 
     def learn(self, metainfo: Metainfo) -> None:
         """What there is is known: of a private torrent, its trackers alone may name peers (BEP 27)."""
         if metainfo.info_hashes != self._info_hashes:
             self._info_hashes = metainfo.info_hashes
-            self._announcer.announce_now()  # by the name that the link did not have
+            if self._announcer is not None:
+                self._announcer.announce_now()  # by the name that the link did not have
         if metainfo.private:
             self._dht = self._discovery = None
             self._worked.clear()
 
     def start(self, nursery: trio.Nursery, nodes: Iterable[Address] = ()) -> None:
         """Look for peers by every road at once, for as long as a session lasts."""
-        nursery.start_soon(self._announcer.run)
+        if self._announcer is not None:
+            nursery.start_soon(self._announcer.run)
         if self._discovery is not None:
             nursery.start_soon(self._discovery.run)
         for node in nodes:
@@ -98,26 +116,30 @@ class Finding:
 
     async def leave(self) -> None:
         """Tell the trackers that we are gone."""
-        await self._announcer.stop()
+        if self._announcer is not None:
+            await self._announcer.stop()
 
     def completed(self) -> None:
         """Tell the trackers that we have it all."""
-        self._announcer.completed()
+        if self._announcer is not None:
+            self._announcer.completed()
 
     def look_now(self) -> None:
         """Ask again now, or as soon as it is allowed."""
-        self._announcer.announce_now()
+        if self._announcer is not None:
+            self._announcer.announce_now()
         if self._discovery is not None:
             self._discovery.look_now()
 
     async def scrape(self) -> None:
         """Ask the trackers how many share the torrent."""
-        await self._announcer.scrape()
+        if self._announcer is not None:
+            await self._announcer.scrape()
 
     @property
     def trackers(self) -> tuple[TrackerStatus, ...]:
         """How each of them stands."""
-        return self._announcer.status
+        return self._announcer.status if self._announcer is not None else ()
 
     @property
     def dht(self) -> DiscoveryStatus | None:

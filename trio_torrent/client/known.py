@@ -32,7 +32,7 @@ class Known:
         self.metainfo: Metainfo = metainfo
         self.selection = selection
         self.content: Content = Content(metainfo, save_path, shared.workers, shared.records, rules)
-        self.web_seeds: WebSeeds = WebSeeds(metainfo, shared.open_lane, shared.boundary, on=shared.settings.web_seeds)
+        self.web_seeds: WebSeeds = WebSeeds(metainfo, shared.lanes, shared.boundary, on=shared.settings.web_seeds)
         self.progress: Progress = Progress.of(metainfo, Bitfield(metainfo.geometry.pieces), selection.skipped)
         self.trees: Trees | None = None  # of a v2 torrent, once it was looked at
         self.hold: Bitfield = Bitfield(metainfo.geometry.pieces)  # pieces that nothing can be compared with yet

@@ -17,9 +17,6 @@ from trio_torrent.swarm.gathering import Bequest, Gathering
 from .metainfo import Metainfo
 from .perform import Performer
 
-# What trackers are told is left while nobody knows: one block. Of those who say 0 they think that they have it all.
-UNKNOWN_LEFT = 16 * 1024
-
 
 @attrs.frozen(eq=False)
 class Learning:

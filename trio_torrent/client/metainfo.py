@@ -14,18 +14,17 @@ import trio
 
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.disk.check import check
-from trio_torrent.disk.create import hash_files
 from trio_torrent.disk.files import Files
 from trio_torrent.disk.parts import Parts
 from trio_torrent.disk.workers import Workers, open_workers
 from trio_torrent.errors import MetainfoError, TorrentError
 from trio_torrent.metainfo import torrent
-from trio_torrent.metainfo.build import Version
 from trio_torrent.version import __version__
 
 from .settings import default_threads
 
 if TYPE_CHECKING:
+    from trio_torrent.metainfo.build import Version
     from trio_torrent.net.http_tracker import Getter
 
 # Bytes of a torrent that is made here: it may be read back, although others refuse more than 10 MiB.
@@ -87,13 +86,12 @@ class Metainfo(torrent.Metainfo):
         TrackerError if that fails, MetainfoError if it cannot be used.
         """
         # httpx takes a tenth of a second that a file does not need.
-        from trio_torrent.net.http import open_http
+        from trio_torrent.net.http import make_http
         from trio_torrent.net.proxy import Proxy
         from trio_torrent.net.reach import Local
 
         if http is None:
-            async with open_http(user_agent=CREATED_BY, proxy=Proxy.parse(proxy) if proxy else None) as http:
-                return await cls.fetch(url, http=http)
+            http = make_http(user_agent=CREATED_BY, proxy=Proxy.parse(proxy) if proxy else None)
         # Whoever calls this wants this very URL, so it may be on this machine.
         body = await http.get(url, limit=torrent.MAX_TORRENT_SIZE, seconds=FETCH_SECONDS, local=Local.ALWAYS)
         return cls.from_bytes(body)
@@ -124,6 +122,8 @@ class Metainfo(torrent.Metainfo):
         Raises StorageError if something cannot be read or changes meanwhile, MetainfoError if it makes no torrent,
         ValueError for a bad piece length. What is shared, and what becomes of symbolic links, is said in `disk.scan`.
         """
+        from trio_torrent.disk.create import hash_files  # here: most torrents were made by somebody else
+
         async with _workers(threads) as workers:
             hashes = await hash_files(
                 Path(path), workers, version=version, piece_length=piece_length, progress=progress

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from itertools import count
+from typing import TYPE_CHECKING
 
 import attrs
 import outcome
@@ -26,7 +27,6 @@ from trio_torrent.net.handshaking import HANDSHAKE_SECONDS, LeftError, shake_han
 from trio_torrent.net.peer import PeerConnection
 from trio_torrent.net.places import Share
 from trio_torrent.net.throttle import Throttle
-from trio_torrent.net.webseed import WebSeedConnection
 from trio_torrent.swarm.candidates import LOOK_SECONDS
 from trio_torrent.swarm.commands import (
     AddNode,
@@ -50,6 +50,9 @@ from trio_torrent.swarm.events import DialFailed, Event, Failure, Joined, PeerId
 from trio_torrent.wire.connection import Connection
 from trio_torrent.wire.handshake import DHT, EXTENDED, FAST, V2, Handshake, answer
 from trio_torrent.wire.messages import Hashes, HashRequest, Request
+
+if TYPE_CHECKING:
+    from trio_torrent.net.webseed import WebSeedConnection
 
 _numbers = count(1)
 

@@ -30,7 +30,7 @@ from trio_torrent.wire.handshake import FAST, Handshake
 from .client import make_peer_id
 from .settings import Settings
 from .tour import Found, Probed, Reached, Report, Step
-from .web import open_web
+from .web import Web
 
 # A choking peer lets others have their turn for ten seconds, and tries newcomers every thirty (BEP 3).
 UNCHOKE_SECONDS = 60.0
@@ -95,21 +95,21 @@ async def _announce(metainfo: Metainfo, peer_id: bytes, settings: Settings, repo
         tracker_id=None,
     )
     errors = []
-    async with open_web(settings, Random(secrets.randbits(128))) as (_, trackers):
-        for url in [url for tier in metainfo.trackers for url in tier]:
-            try:
-                answers = await _ask(trackers, url, said)
-            except TrackerError as error:
-                errors.append(str(error))
-                continue
-            tracker_id = next((answer.tracker_id for answer in answers if answer.tracker_id), None)
-            stopped = attrs.evolve(said, event=AnnounceEvent.STOPPED, numwant=0, tracker_id=tracker_id)
-            with trio.move_on_after(STOP_SECONDS), suppress(TrackerError):  # it forgets us by itself
-                await _ask(trackers, url, stopped)
-            found = list(dict.fromkeys(peer for answer in answers for peer in answer.peers))
-            report(Found(len(found), url))
-            if found:
-                return found
+    trackers = Web(settings, Random(secrets.randbits(128))).trackers()
+    for url in [url for tier in metainfo.trackers for url in tier]:
+        try:
+            answers = await _ask(trackers, url, said)
+        except TrackerError as error:
+            errors.append(str(error))
+            continue
+        tracker_id = next((answer.tracker_id for answer in answers if answer.tracker_id), None)
+        stopped = attrs.evolve(said, event=AnnounceEvent.STOPPED, numwant=0, tracker_id=tracker_id)
+        with trio.move_on_after(STOP_SECONDS), suppress(TrackerError):  # it forgets us by itself
+            await _ask(trackers, url, stopped)
+        found = list(dict.fromkeys(peer for answer in answers for peer in answer.peers))
+        report(Found(len(found), url))
+        if found:
+            return found
     raise TrackerError("; ".join(errors) or "no tracker knows a peer")
 
 

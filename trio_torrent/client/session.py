@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 import attrs
 import outcome
@@ -33,19 +34,23 @@ from trio_torrent.swarm.events import (
     Tick,
     Wanted,
 )
-from trio_torrent.swarm.gathering import Gathering
 from trio_torrent.swarm.ours import Ours
 from trio_torrent.swarm.scheduler import Limits, Scheduler, Swarm
 from trio_torrent.wire.handshake import Handshake
 
 from .buckets import Buckets
-from .discovery import Finder
+from .finder import Finder
 from .known import Known
-from .metadata import Learning
+from .loading import loading
 from .metainfo import Metainfo
 from .perform import Performer, Reports
 from .selection import Selection
 from .shared import Shared
+
+if TYPE_CHECKING:
+    from trio_torrent.swarm.gathering import Gathering
+
+    from .metadata import Learning
 
 # Events that wait for the scheduler. It takes microseconds for each, so more would only hide that it is late; a peer
 # that finds it full waits, and TCP slows the other side down.
@@ -120,6 +125,11 @@ class Session:
 
     async def learn(self, magnet: Magnet, prepare: Callable[[Metainfo], Awaitable[None]]) -> None:
         """Get the info dictionary from peers, and have everything prepared for it. As `Learning.run`."""
+        with loading():  # who has the .torrent has nothing to learn
+            from trio_torrent.swarm.gathering import Gathering
+
+            from .metadata import Learning
+
         settings = self._shared.settings
         self._learning = Learning(
             magnet=magnet,
@@ -212,7 +222,7 @@ class Session:
         """What is asked for is asked little by little."""
         limited = self._buckets.down.rate is not None or self._shared.buckets.down.rate is not None
         decider = self._decider
-        return decider is None or (decider.asks and (limited or isinstance(decider, Gathering)))
+        return decider is None or (decider.asks and (limited or self._scheduler is None))
 
     @property
     def _decider(self) -> Scheduler | Gathering | None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from random import Random
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -11,18 +13,20 @@ import trio
 from trio_torrent.address import Address
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers
-from trio_torrent.net.asking import Asker
 from trio_torrent.net.boundary import Boundary
 from trio_torrent.net.dial import Connect
-from trio_torrent.net.http_tracker import Getter
-from trio_torrent.net.lane import OpenLane
 from trio_torrent.net.places import Places
 from trio_torrent.swarm.mirror import Mirror
 from trio_torrent.wire.connection import SCRATCH
 
 from .buckets import Buckets
-from .discovery import Finder
+from .finder import Finder
 from .settings import Settings
+
+if TYPE_CHECKING:
+    from trio_torrent.net.asking import Asker
+    from trio_torrent.net.http_tracker import Getter
+    from trio_torrent.net.lane import OpenLane
 
 
 @attrs.frozen(eq=False)
@@ -32,8 +36,8 @@ class Shared:
     settings: Settings
     workers: Workers
     http: Getter
-    open_lane: OpenLane
-    trackers: Asker
+    lanes: Callable[[], OpenLane]  # what this and the next take is loaded for the first who asks
+    trackers: Callable[[], Asker]
     connect: Connect
     peer_id: bytes
     port: int

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 
 from trio_torrent.metainfo.infohash import parse_info_hash
 from trio_torrent.metainfo.magnet import Magnet
-from trio_torrent.net.http_tracker import Getter
 
 from .metainfo import Metainfo
+
+if TYPE_CHECKING:
+    from trio_torrent.net.http_tracker import Getter
 
 
 async def load(source: str | os.PathLike[str] | bytes | Metainfo | Magnet, http: Getter) -> Metainfo | Magnet:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 import attrs
 
-from trio_torrent.dht.status import DiscoveryStatus
 from trio_torrent.swarm.stall import Stall
-from trio_torrent.swarm.webseeds import WebSeedStatus
-from trio_torrent.tracker.status import TrackerStatus
+
+if TYPE_CHECKING:
+    from trio_torrent.dht.status import DiscoveryStatus
+    from trio_torrent.swarm.webseeds import WebSeedStatus
+    from trio_torrent.tracker.status import TrackerStatus
 
 
 class State(enum.Enum):

@@ -16,7 +16,7 @@ _LINUX = Path("/proc/sys/kernel/random/boot_id")
 def boot_id() -> str:
     """The same until the machine starts again. Empty where systems do not tell: macOS, Windows."""
     with suppress(OSError):
-        return _LINUX.read_text("ascii").strip()
+        return _LINUX.read_text("utf-8").strip()
     return ""
 
 

@@ -18,8 +18,6 @@ Everything raises TrackerError, in one line that names the host but not the path
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from http import HTTPStatus
 
 import httpcore
@@ -46,7 +44,7 @@ _TRUSTS_NOBODY = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # for what is no TLS: 
 
 
 class Http:
-    """Gets bodies by URL. Made by `open_http`."""
+    """Gets bodies by URL. Made by `make_http`."""
 
     def __init__(
         self,
@@ -134,8 +132,7 @@ class Http:
         return self._context
 
 
-@asynccontextmanager
-async def open_http(
+def make_http(
     *,
     user_agent: str,
     allow_local: bool = False,
@@ -144,14 +141,14 @@ async def open_http(
     network: httpcore.AsyncNetworkBackend | None = None,
     interface: str | None = None,
     proxy: Proxy | None = None,
-) -> AsyncIterator[Http]:
+) -> Http:
     """Something that gets, from the local address `interface` and by way of `proxy` if given; `allow_local` lifts every
     restriction to global addresses.
 
     `context` replaces httpx's certificates, `lookup` the system's name service, and `network` real connections; what
     it is asked to connect to is always an IP address.
     """
-    yield Http(
+    return Http(
         user_agent=user_agent,
         allow_local=allow_local,
         context=context,
