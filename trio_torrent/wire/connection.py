@@ -145,7 +145,8 @@ class Connection:
             buffers.append(self._current[2][self._filled :])
         if self._expected:
             self._foresee(buffers)
-        buffers.append(self._scratch)
+        if self._offered < FORESEEN:  # else there is room enough, and what comes behind it had best be foreseen, too
+            buffers.append(self._scratch)
         return buffers
 
     def _foresee(self, buffers: list[memoryview]) -> None:
