@@ -7,7 +7,7 @@ import trio
 import trio.testing
 
 from trio_torrent.client.broadcast import SPARE, Broadcast
-from trio_torrent.client.events import Completed, Overflow, PieceDone, TorrentEvent
+from trio_torrent.client.events import Completed, FileDone, Overflow, PieceDone, TorrentEvent
 
 
 def pieces(*numbers: int) -> list[TorrentEvent]:
@@ -142,3 +142,15 @@ async def test_who_is_leaving_is_no_harm():
         for _ in range(10):
             async with broadcast.listen(2):
                 await trio.lowlevel.checkpoint()
+
+
+async def test_who_wants_some_hears_and_misses_no_others():
+    broadcast = Broadcast()
+    async with broadcast.listen(1, (FileDone, Completed)) as events:
+        tell(broadcast, 1, 2, 3)
+        broadcast.tell(FileDone("a"))
+        tell(broadcast, 4)
+        broadcast.tell(FileDone("b"))
+        assert heard(events) == [FileDone("a")]
+        broadcast.tell(Completed(1.0, 2, 3))
+        assert heard(events) == [Overflow(1), Completed(1.0, 2, 3)]

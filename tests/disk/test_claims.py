@@ -14,6 +14,7 @@ from trio_torrent.disk.claims import Claims
 from trio_torrent.disk.files import PARTS, Files
 from trio_torrent.disk.moving import move, remove, rename
 from trio_torrent.disk.parts import Parts
+from trio_torrent.disk.survey import survey
 from trio_torrent.errors import StorageError
 
 PIECE = 32768
@@ -36,9 +37,9 @@ def refused(path: Path, *, claimed: bool) -> int | None:
     """With what number a file of 5 bytes is refused at its path."""
     claims = Claims(multi({"a": bytes(5)}).layout)
     claims.add([0] * claimed)
-    error = claims.obstacle(0, str(path))
-    assert error is None or str(error).startswith(f"{path}: ")
-    return error.number if error is not None else None
+    errors = [claims.refusal(*seen) for seen in survey([(0, str(path))])]
+    assert all(error is None or str(error).startswith(f"{path}: ") for error in errors)
+    return next((error.number for error in errors if error is not None), None)
 
 
 @pytest.mark.parametrize(
@@ -63,9 +64,7 @@ def test_what_is_taken_for_the_torrents(
 
 def test_something_where_a_folder_should_be(tmp_path: Path):
     (tmp_path / "a").write_bytes(b"")
-    error = Claims(METAINFO.layout).obstacle(0, str(tmp_path / "a" / "b"))
-    assert error is not None
-    assert error.number == errno.ENOTDIR
+    assert refused(tmp_path / "a" / "b", claimed=False) == errno.ENOTDIR
 
 
 def test_what_was_written_stays_ours(tmp_path: Path):

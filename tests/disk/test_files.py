@@ -5,7 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 
 from tests.faults import failing_disk
 from tests.payload import multi
-from trio_torrent.disk.files import Files
+from trio_torrent.disk.files import PARTS, Files
 from trio_torrent.disk.look import Look
 from trio_torrent.disk.opened import MOST_OPEN
+from trio_torrent.disk.parts import Parts
 from trio_torrent.errors import ChangedError, StorageError
 from trio_torrent.metainfo.files import File, FileLayout
 
@@ -335,7 +337,7 @@ def test_of_two_threads_the_later_look_counts(tmp_path: Path):
     write(files, 0, b"good")
     before = files.path(0).stat().st_mtime_ns
     os.utime(files.path(0), ns=(before - 10**9, before - 10**9))
-    files._leave(0, Look(4, before - 10**9))  # of a thread that looked first, and was late to say so
+    files._watch.leave(0, Look(4, before - 10**9))  # of a thread that looked first, and was late to say so
     os.utime(files.path(0), ns=(before, before))
     files.seal(0)
     files.assure(0, 4)
@@ -354,3 +356,92 @@ def test_a_file_that_is_gone_cannot_be_sealed(tmp_path: Path):
     files = Files(tmp_path, lay_out(4))
     with pytest.raises(ChangedError):
         files.seal(0)
+
+
+# -- what files cost, and what records say of them -------------------------------------------------------------------
+
+CALLS = ("open", "close", "stat", "fstat", "ftruncate", "pwrite", "mkdir")
+
+
+@contextmanager
+def counting() -> Iterator[list[str]]:
+    """The system calls of the block, in order."""
+    calls: list[str] = []
+
+    def note(name: str, real: Callable[..., object]) -> Callable[..., object]:
+        def call(*arguments: object, **options: object) -> object:
+            calls.append(name)
+            return real(*arguments, **options)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patched:
+        for name in CALLS:
+            patched.setattr(os, name, note(name, getattr(os, name)))
+        yield calls
+
+
+def flat(count: int) -> FileLayout:
+    """Files of 4 bytes in one folder."""
+    return FileLayout([File(("folder", str(number)), 4, 4 * number) for number in range(count)])
+
+
+def test_a_new_file_costs_five_calls(tmp_path: Path):
+    files = Files(tmp_path, flat(MOST_OPEN + 2))
+    write(files, 0, bytes(4 * MOST_OPEN))
+    with counting() as calls:
+        write(files, 4 * MOST_OPEN, b"good")
+    assert calls == ["close", "open", "ftruncate", "pwrite", "fstat"]
+    files.close()
+
+
+def test_what_a_record_says_of_a_file_costs_one_call(tmp_path: Path):
+    files = Files(tmp_path, flat(3))
+    write(files, 0, b"good" * 3)
+    files.seal(1)
+    with counting() as calls:
+        assert files.written() == files.looks()
+    assert calls == ["stat"] * 3 * 2
+    assert files.written() == {}
+    files.close()
+
+
+def test_a_record_says_of_a_complete_file_how_we_left_it(tmp_path: Path):
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"good")
+    ours = files.looks()
+    files.seal(0)
+    written_by_a_stranger(files.path(0), b"evil")
+    assert files.written() == ours != files.looks()
+    files.close()
+
+
+@pytest.mark.parametrize("complete", [True, False])
+def test_a_record_of_a_file_that_another_has_replaced_cannot_be(tmp_path: Path, complete: bool):
+    files = Files(tmp_path, lay_out(4))
+    write(files, 0, b"good")
+    if complete:
+        files.seal(0)
+    (tmp_path / "other").write_bytes(b"evil")
+    (tmp_path / "other").replace(files.path(0))
+    for _ in range(2):
+        with pytest.raises(ChangedError, match="replaced by another file"):
+            files.written()
+    files.path(0).unlink()
+    with pytest.raises(ChangedError):
+        files.written()
+    files.close()
+
+
+def test_a_part_file_that_is_gone_is_told_of_no_more(tmp_path: Path):
+    metainfo = multi({"a": b"aaaa", "b": b"bbbb"})
+    files = Files(tmp_path, metainfo.layout, parts=Parts(metainfo))
+    files.set_aside([0])
+    write(files, 0, b"aaaabbbb")
+    assert files.written() == files.looks()
+    assert files.changed() == []
+    write(files, 0, b"aaaabbbb")
+    files.bring([0])
+    assert PARTS not in files.written()
+    assert files.changed() == []
+    files.close()

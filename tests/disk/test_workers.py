@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from functools import partial
+from types import SimpleNamespace
 
 import outcome
 import pytest
@@ -134,6 +135,26 @@ async def test_an_exception_in_the_block_comes_out():
             await workers.run(int)
             raise KeyError("mine")
     assert not threads()
+
+
+async def test_the_ends_of_jobs_that_are_done_together_come_together(monkeypatch: pytest.MonkeyPatch):
+    """And trio's thread, which is busy here, is woken once for all of them."""
+    calls, done, over = list[object](), list[int](), threading.Event()
+    async with open_workers(1) as workers:
+        await workers.run(int)  # from here on, there is a thread
+        real = workers._token.run_sync_soon
+
+        def run_sync_soon(call: Callable[[], object]) -> None:
+            calls.append(call)
+            real(call)
+
+        monkeypatch.setattr(workers, "_token", SimpleNamespace(run_sync_soon=run_sync_soon))
+        for number in range(10):
+            workers.submit(partial(pow, number, 1), lambda result: done.append(result.unwrap()))
+        workers.submit(over.set, lambda result: None)
+        assert over.wait(10)
+        assert (len(calls), done) == (1, [])
+    assert done == list(range(10))
 
 
 # -- many jobs -------------------------------------------------------------------------------------------------------

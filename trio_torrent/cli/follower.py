@@ -47,6 +47,9 @@ from .words import clean, duration, plural, size
 # Unread events that are kept: all of them. They are read as they come; but one piece may complete any number of files.
 EVENTS = 1 << 30
 
+# What is heard of. Peers come and go, pieces come, and nothing is said of it; files are for programs alone.
+HEARD = (MetadataDone, Checked, Completed, Failed, Troubled)
+
 
 @attrs.frozen(kw_only=True)
 class Orders:
@@ -171,7 +174,7 @@ class Follower:
         torrent = await self._add(client)
         if torrent is None:
             return
-        async with torrent.events(EVENTS) as events:
+        async with torrent.events(EVENTS, only=(*HEARD, FileDone) if self._voice.as_json else HEARD) as events:
             async for event in events:
                 self._hear(torrent, event)
                 self._run_hook(torrent, hooks)
@@ -268,7 +271,7 @@ class Follower:
             case Troubled(error):
                 self._trouble(torrent, error)
             case _:
-                pass  # pieces and peers come and go
+                pass
 
     def _trouble(self, torrent: Torrent, error: StorageError) -> None:
         """What cannot begin should be seen to now. In the midst of it, whoever is away is glad that it goes on."""

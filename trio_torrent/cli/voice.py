@@ -18,7 +18,7 @@ class Voice:
     """Each thing is told twice: with `emit` to programs, who see it with --json, and with `say` or `tell` to people."""
 
     def __init__(self, *, as_json: bool, quiet: bool, verbose: bool = False) -> None:
-        self._as_json = as_json
+        self.as_json = as_json
         self.quiet = quiet
         self.verbose = verbose
         self._screen: Screen = Silent() if quiet else LogScreen()
@@ -27,7 +27,7 @@ class Voice:
     def progress(self) -> Iterator[None]:
         """Within the block, a live display if there is a terminal for it and nobody wants JSON."""
         before = self._screen
-        self._screen = open_screen(quiet=self.quiet, live=not self._as_json)
+        self._screen = open_screen(quiet=self.quiet, live=not self.as_json)
         try:
             yield
         finally:
@@ -36,7 +36,7 @@ class Voice:
 
     def emit(self, event: str, **fields: object) -> None:
         """One JSON object, on one line of stdout."""
-        if self._as_json:
+        if self.as_json:
             import json  # here, as people do without
 
             print(json.dumps({"event": event, **fields}), flush=True)
@@ -47,7 +47,7 @@ class Voice:
 
     def tell(self, text: str) -> None:
         """A line on stdout, what people have asked for; strangers may have written it."""
-        if not self._as_json:
+        if not self.as_json:
             print(clean(text), flush=True)
 
     def show(self, rows: Sequence[Shown], now: float, total: str = "") -> None:

@@ -15,14 +15,20 @@ from .events import Checked, Completed, Failed, MetadataDone, Overflow, TorrentE
 WAITED_FOR = (MetadataDone, Checked, Completed, Failed)
 SPARE = 16  # places for these, beside the buffer
 
+Kinds = tuple[type[TorrentEvent], ...]
+"""What somebody wants to hear of."""
+
 
 @attrs.define(eq=False)
 class _Listener:
     channel: trio.MemorySendChannel[TorrentEvent]
     buffer: int
+    only: Kinds | None
     missed: int = 0
 
     def tell(self, event: TorrentEvent) -> None:
+        if self.only is not None and not isinstance(event, self.only):
+            return
         now, room = self.channel.statistics(), self.buffer + SPARE * isinstance(event, WAITED_FOR)
         if now.current_buffer_used >= room and not now.tasks_waiting_receive:
             self.missed += 1
@@ -49,10 +55,12 @@ class Broadcast:
             listener.tell(event)
 
     @asynccontextmanager
-    async def listen(self, buffer: int) -> AsyncIterator[trio.MemoryReceiveChannel[TorrentEvent]]:
-        """Everything that is told from here to the end of the block, with room for `buffer` unread events."""
+    async def listen(
+        self, buffer: int, only: Kinds | None = None
+    ) -> AsyncIterator[trio.MemoryReceiveChannel[TorrentEvent]]:
+        """What is told from here to the end of the block, with room for `buffer` unread events: all, or these alone."""
         send, receive = trio.open_memory_channel[TorrentEvent](math.inf)
-        listener = _Listener(send, buffer)
+        listener = _Listener(send, buffer, only)
         self._listeners.append(listener)
         if self._closed:
             send.close()

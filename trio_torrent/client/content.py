@@ -23,7 +23,8 @@ from trio_torrent.address import Address
 from trio_torrent.bitfield import Bitfield
 from trio_torrent.disk.boot import run_of
 from trio_torrent.disk.check import check
-from trio_torrent.disk.files import PARTS, Files, translated
+from trio_torrent.disk.failures import translated
+from trio_torrent.disk.files import PARTS, Files
 from trio_torrent.disk.look import Look
 from trio_torrent.disk.moving import remove
 from trio_torrent.disk.parts import Parts
@@ -218,8 +219,9 @@ class Content:
         """
         files, own = self.files, self._pieces_of
         there = [number for number in looks if number != PARTS and number not in files.parted]
-        files.claims.add([number for number in there if any(piece in self.have for piece in own(number))])
-        files.check_places(selection.wanted)
+        verified = {number for number in there if any(piece in self.have for piece in own(number))}
+        files.claims.add(verified)
+        files.check_places([number for number in selection.wanted if number not in verified])
         occupied = files.occupied(selection.skipped).keys()
         ends = {piece for number in occupied - files.parted for piece in (*own(number)[:1], *own(number)[-1:])}
         self.lent -= occupied

@@ -154,9 +154,10 @@ class Metainfo(torrent.Metainfo):
         self.check_comparable()
         pieces = self.geometry.pieces
         files = Files(Path(save_path), self.layout, parts=Parts(self))
-        files.set_aside(range(len(self.files)))
         try:
             async with _workers(threads) as workers:
+                if await workers.run(files.parts_path.exists):
+                    await workers.run(partial(files.set_aside, range(len(self.files))))
                 findings = await check(self, files, workers, lambda done: progress(done, pieces))
         finally:
             files.close()

@@ -20,14 +20,9 @@ class Progress:
         self.have = have
         self.geometry = geometry
         self._layout = layout
-        self._lacking = [0] * len(layout.files)  # pieces
-        self.file_done: list[int] = [0] * len(layout.files)  # bytes
-        for number, file in enumerate(layout.files):
-            own = layout.pieces_of(number, geometry.piece_length)
-            self._lacking[number] = _lacking(own, have)
-            if not self._lacking[number] and not file.padding:
-                self.file_done[number] = file.length
-        self._count_begun()
+        owns = [layout.pieces_of(number, geometry.piece_length) for number in range(len(layout.files))]
+        self._lacking = [_lacking(own, have) for own in owns]  # pieces
+        self.file_done: list[int] = [self._done(number, own) for number, own in enumerate(owns)]  # bytes
         self.want(skipped)
 
     @classmethod
@@ -40,13 +35,11 @@ class Progress:
         """Of a torrent of which only the name is known."""
         return cls(FileLayout(()), Geometry.contiguous(BLOCK_SIZE, 0), Bitfield(0))
 
-    def _count_begun(self) -> None:
-        """The bytes of files that are there in part."""
-        length = self.geometry.piece_length
-        for number, file in enumerate(self._layout.files):
-            own = self._layout.pieces_of(number, length)
-            if not file.padding and 0 < self._lacking[number] < len(own):
-                self.file_done[number] = sum(self._overlap(number, piece) for piece in own if piece in self.have)
+    def _done(self, number: int, own: range) -> int:
+        file, lacking = self._layout.files[number], self._lacking[number]
+        if file.padding or lacking == len(own):
+            return 0
+        return sum(self._overlap(number, piece) for piece in own if piece in self.have) if lacking else file.length
 
     def _overlap(self, number: int, piece: int) -> int:
         file, start = self._layout.files[number], self.geometry.piece_start(piece)

@@ -28,7 +28,6 @@ from trio_torrent.swarm.events import (
     Event,
     InOrder,
     Joined,
-    PieceFailed,
     PieceVerified,
     Released,
     Tick,
@@ -46,6 +45,7 @@ from .metainfo import Metainfo
 from .perform import Performer, Reports
 from .selection import Selection
 from .shared import Shared
+from .verdicts import Verdicts
 
 if TYPE_CHECKING:
     from trio_torrent.swarm.gathering import Gathering
@@ -55,10 +55,6 @@ if TYPE_CHECKING:
 # Events that wait for the scheduler. It takes microseconds for each, so more would only hide that it is late; a peer
 # that finds it full waits, and TCP slows the other side down.
 INBOX = 64
-
-# Verdicts that wait to be relayed. Never full: each is of a piece being verified, and the scheduler lets no more than
-# 64 MiB of those be on their way.
-MOST_VERDICTS = 1 << 20
 
 TICK_SECONDS = 1.0
 
@@ -95,7 +91,7 @@ class Session:
         self._publish = publish
         self._verified = verified
         self._inbox, self._events = trio.open_memory_channel[Event](INBOX)
-        self._report, self._verdicts = trio.open_memory_channel[outcome.Outcome[Verdict]](MOST_VERDICTS)
+        self._verdicts = Verdicts(self._inbox)
         self._learning: Learning | None = None
         self._scheduler: Scheduler | None = None
         self._rest: trio.Event | None = None  # set when it is to be known again how time passes
@@ -179,7 +175,7 @@ class Session:
                 self.performer.perform(scheduler.handle(event, now))
         self._stir(scheduler)
         self._nursery.start_soon(self._heart, scheduler)
-        self._nursery.start_soon(self._relay)
+        self._nursery.start_soon(self._verdicts.run)
 
     @property
     def _limits(self) -> Limits:
@@ -249,14 +245,7 @@ class Session:
     def _on_verdict(self, result: outcome.Outcome[Verdict]) -> None:
         if isinstance(result, outcome.Value) and result.value.good:
             self._verified(result.value.piece)
-        self._report.send_nowait(result)
-
-    async def _relay(self) -> None:
-        """Verdicts come from threads, which cannot wait for room in the inbox."""
-        async for report in self._verdicts:
-            verdict = report.unwrap()
-            kind = PieceVerified if verdict.good else PieceFailed
-            await self._inbox.send(kind(verdict.piece, verdict.digests))
+        self._verdicts.tell(result)
 
     # -- what others ask or tell -------------------------------------------------------------------------------------
 

@@ -94,12 +94,15 @@ class Torrent:
         """Why it has failed, if it has."""
         return self._engine.course.error
 
-    def events(self, buffer: int = 64) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[TorrentEvent]]:
+    def events(
+        self, buffer: int = 64, *, only: tuple[type[TorrentEvent], ...] | None = None
+    ) -> AbstractAsyncContextManager[trio.MemoryReceiveChannel[TorrentEvent]]:
         """What happens from now on: `async with torrent.events() as events: async for event in events: ...`.
 
-        Up to `buffer` unread events are kept; then an `Overflow` says how many were missed.
+        Up to `buffer` unread events are kept; then an `Overflow` says how many were missed. Of many small pieces each
+        event costs more than its piece: with `only`, such as `(FileDone, Completed)`, no others are told or missed.
         """
-        return self._engine.broadcast.listen(buffer)
+        return self._engine.broadcast.listen(buffer, only)
 
     async def wait_metadata(self) -> None:
         """Return when `metainfo` is there, of a torrent that began as a link.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -37,10 +38,12 @@ async def check(
     A file that is missing costs nothing; one that cannot be read counts as missing what it holds, and so do pieces
     that are not in `only`, and those that the torrent knows too little of to compare them.
     """
+    total = metainfo.geometry.pieces
     unverifiable = await workers.run(lambda: metainfo.unverifiable)
-    wanted = (Bitfield.full(metainfo.geometry.pieces) if only is None else only) - unverifiable
-    findings = Findings(Bitfield(metainfo.geometry.pieces), Bitfield(metainfo.geometry.pieces))
-    checked = 0
+    lost = await workers.run(partial(_lost, files, metainfo))
+    there = (Bitfield.full(total) if only is None else only) - unverifiable - lost
+    findings = Findings(Bitfield(total), Bitfield.full(total) - there)
+    checked = total - there.count
 
     def done(pieces: Sequence[int], verdicts: list[bool | None]) -> None:
         nonlocal checked
@@ -52,36 +55,31 @@ async def check(
         checked += len(pieces)
         progress(checked)
 
-    there = await workers.run(partial(_there, files))
-    await sweep(metainfo.geometry, workers, partial(_look, metainfo, files, there, wanted), done)
+    progress(checked)
+    pieces = range(total) if there.complete else array("I", there)
+    await sweep(metainfo.geometry, pieces, workers, partial(_look, metainfo, files), done)
     return findings
 
 
-def _there(files: Files) -> list[bool]:
-    parts = bool(files.parted) and files.parts_path.exists()
-    return [
-        file.padding or (parts if number in files.parted else _size(files, number) > 0)
-        for number, file in enumerate(files.layout.files)
-    ]
+def _lost(files: Files, metainfo: Metainfo) -> Bitfield:
+    """The pieces that have bytes of files that are not there, or empty."""
+    numbers = [number for number, file in enumerate(metainfo.files) if file.length and not file.padding]
+    there = {number for number, status in files.there(numbers) if status.st_size} - files.parted
+    if files.parted and files.parts_path.exists():
+        there |= files.parted
+    lost = Bitfield(metainfo.geometry.pieces)
+    for number in numbers:
+        if number not in there:
+            for piece in metainfo.layout.pieces_of(number, metainfo.geometry.piece_length):
+                lost.add(piece)
+    return lost
 
 
-def _size(files: Files, number: int) -> int:
+def _look(metainfo: Metainfo, files: Files, piece: int, buffer: memoryview) -> bool | None:
+    """Whether the piece is right; None if it cannot be read."""
+    data = buffer[: metainfo.geometry.piece_size(piece)]
     try:
-        return files.path(number).stat().st_size
-    except (OSError, UnicodeEncodeError):
-        return 0
-
-
-def _look(
-    metainfo: Metainfo, files: Files, there: Sequence[bool], wanted: Bitfield, piece: int, buffer: memoryview
-) -> bool | None:
-    """Whether the piece is right; None if it is missing."""
-    start, size = metainfo.geometry.piece_start(piece), metainfo.geometry.piece_size(piece)
-    data = buffer[:size]
-    if piece not in wanted or not all(there[part.file] for part in files.layout.slices(start, size)):
-        return None
-    try:
-        files.read(start, data)
+        files.read(metainfo.geometry.piece_start(piece), data)
     except StorageError:
         return None
     return metainfo.piece_matches(piece, data)

@@ -27,17 +27,10 @@ class Claims:
         """What is in their places is the torrent's, whatever length it has, now and later."""
         self._ours.update(files)
 
-    def obstacle(self, file: int, path: str) -> StorageError | None:
-        """Why a file cannot be written at its path, if something else is there."""
-        try:
-            return self.refusal(file, path, os.stat(path))
-        except NotADirectoryError:  # something is where a folder should be
+    def refusal(self, file: int, path: str, status: os.stat_result | None) -> StorageError | None:
+        """Why a file cannot be written at its path: something else is there, or (None) where a folder should be."""
+        if status is None:
             return _error(file, path, errno.ENOTDIR)
-        except (OSError, UnicodeEncodeError):
-            return None  # nothing is there, or opening it will say why
-
-    def refusal(self, file: int, path: str, status: os.stat_result) -> StorageError | None:
-        """As `obstacle`, of what is there or is open already."""
         if stat.S_ISDIR(status.st_mode):
             return _error(file, path, errno.EISDIR)
         if not stat.S_ISREG(status.st_mode) or not self._is_ours(file, status.st_size):

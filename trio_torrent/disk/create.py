@@ -61,7 +61,7 @@ async def hash_files(
     files = Files(path, plan.layout, _sources(plan, found))
     table = _Table(plan, progress)
     try:
-        await sweep(plan.geometry, workers, partial(_hash, plan, files), table.note)
+        await sweep(plan.geometry, range(plan.geometry.pieces), workers, partial(_hash, plan, files), table.note)
     finally:
         files.close()
     await trio.to_thread.run_sync(_check_unchanged, found, may_go_on)

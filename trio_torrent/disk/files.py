@@ -7,7 +7,6 @@ the place of a file is not written over (`claims`), whoever wants the file.
 
 from __future__ import annotations
 
-import errno
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -18,10 +17,13 @@ from trio_torrent.errors import ChangedError, StorageError
 from trio_torrent.metainfo.files import FileLayout, FileSlice
 
 from .claims import Claims
+from .failures import in_words, translated
 from .look import Look, look
 from .opened import Opened
 from .parts import Parts
 from .positioned import BINARY, CLOSE_ON_EXEC, read_all, sync, write_all
+from .survey import survey
+from .watch import Watch
 
 PARTS = -1  # stands for the part file, where a file's number is asked for
 
@@ -52,11 +54,7 @@ class Files:
         self._writing: list[int] = []  # files that threads write to, and perhaps are about to make
         self._in_parts = 0  # threads that use the part file
         self._moving = False  # bytes are being moved out of it
-        self._fresh: set[int] = set()  # written since the last `written`
-        self._unsynced: set[int] = set()  # and since the last `sync`
-        self._left: dict[int, Look] = {}  # files as they were left by the last write
-        self._sealed: dict[int, Look] = {}
-        self._found: dict[int, Look] = {}  # as they were when the session began
+        self._watch = Watch()
 
     def path(self, file: int) -> Path:
         """Where a file is, or `PARTS`."""
@@ -122,13 +120,11 @@ class Files:
                 self._writing.append(file)
         try:
             with self._using(PARTS if parted else file, writable=writable) as descriptor:
-                if writable:  # not before it is there, or `written` would miss it
-                    self.suspect([PARTS if parted else file])
                 try:
                     yield descriptor, parts.place(file, part.offset) if parted and parts else part.offset
                 finally:
-                    if writable and not parted:
-                        self._leave(file, Look.of(os.fstat(descriptor)))
+                    if writable:
+                        self._watch.leave(PARTS if parted else file, Look.of(os.fstat(descriptor)))
         finally:
             with self._state:
                 if parted:
@@ -137,19 +133,11 @@ class Files:
                 elif writable:
                     self._writing.remove(file)
 
-    def _leave(self, file: int, seen: Look) -> None:
-        """Somebody has written to a file, and looked at it. The latest look counts, whichever thread it was."""
-        with self._state:
-            last = self._left.get(file)
-            if last is None or seen.changed >= last.changed:
-                self._left[file] = seen
-
     def reserve(self, file: int, offset: int, length: int) -> None:
         """Have the disk set aside what these bytes of a file will need."""
         with self._using(file, writable=True) as descriptor:
             os.posix_fallocate(descriptor, offset, length)
-            self.suspect([file])
-            self._leave(file, Look.of(os.fstat(descriptor)))
+            self._watch.leave(file, Look.of(os.fstat(descriptor)))
 
     # -- which files there are ---------------------------------------------------------------------------------------
 
@@ -157,24 +145,21 @@ class Files:
         """Make the files without bytes, which no piece would ever bring; the paths of the new ones, with slashes."""
         numbers = range(len(self.layout.files)) if wanted is None else wanted
         files = ((number, self.layout.files[number]) for number in numbers)
-        empty = [n for n, file in files if not (file.length or file.padding or file.symlink or self._exists(n))]
+        empty = {number: None for number, file in files if not (file.length or file.padding or file.symlink)}
+        for number, _ in self.there([*empty]):
+            del empty[number]
         for number in empty:
             with self._using(number, writable=True):
                 pass
         return ["/".join(self.layout.files[number].path) for number in empty]
-
-    def _exists(self, file: int) -> bool:
-        try:
-            return self.path(file).exists()
-        except (OSError, UnicodeEncodeError):
-            return False  # opening it will say why
 
     def set_aside(self, unwanted: Iterable[int]) -> None:
         """From now on, bytes of these files go to the part file, but for those files that are there anyway."""
         if self._parts is not None:
             aside = {number for number in unwanted if self.layout.files[number].length}
             with self._state:
-                self.parted |= {number for number in aside.difference(self._writing) if not self._exists(number)}
+                aside.difference_update(self._writing)
+                self.parted |= aside.difference(number for number, _ in self.there(aside))
 
     def give_way(self, occupied: Iterable[int]) -> None:
         """From now on, bytes of these files go to the part file, since something else is in their places."""
@@ -184,8 +169,8 @@ class Files:
 
     def occupied(self, numbers: Iterable[int]) -> dict[int, StorageError]:
         """Those of these files that cannot be written because something else is in their places, and why not."""
-        obstacle = self.claims.obstacle
-        return {number: error for number in numbers if (error := obstacle(number, self._text(number))) is not None}
+        refused, found = self.claims.refusal, survey(self._places(numbers))
+        return {number: error for number, path, seen in found if (error := refused(number, path, seen)) is not None}
 
     def check_places(self, numbers: Iterable[int]) -> None:
         """StorageError if one of these files is `occupied`."""
@@ -226,15 +211,12 @@ class Files:
             with self._using(file, writable=True) as descriptor:
                 write_all(descriptor, buffer, offset)
                 sync(descriptor)
-                self._leave(file, Look.of(os.fstat(descriptor)))
-            self.suspect([file])
+                self._watch.leave(file, Look.of(os.fstat(descriptor)))
 
     def _remove_parts(self) -> None:
         if self._parts is not None:
             self._opened.drop()
-            with self._state:
-                self._fresh.discard(PARTS)
-                self._unsynced.discard(PARTS)
+            self._watch.forget(PARTS)
             with translated(self.parts_path):
                 self.parts_path.unlink(missing_ok=True)
 
@@ -245,7 +227,14 @@ class Files:
         numbers = [number for number, file in enumerate(self.layout.files) if not (file.padding or file.symlink)]
         if self._parts is not None:
             numbers.append(PARTS)
-        return {number: seen for number in numbers if (seen := look(self._text(number))) is not None}
+        return {number: Look.of(status) for number, status in self.there(numbers)}
+
+    def there(self, numbers: Iterable[int]) -> Iterator[tuple[int, os.stat_result]]:
+        """Those of these files that are there, and what the system says of them."""
+        return ((number, status) for number, _, status in survey(self._places(numbers)) if status is not None)
+
+    def _places(self, numbers: Iterable[int]) -> Iterator[tuple[int, str]]:
+        return ((number, self._text(number)) for number in numbers)
 
     def owned(self) -> list[int]:
         """The numbers of those that are there and the torrent's, `PARTS` included."""
@@ -257,7 +246,7 @@ class Files:
         """The path as text, for when a hundred thousand are needed: making as many Paths takes two seconds."""
         if file == PARTS or file in self.renamed or self._paths is not None:
             return str(self.path(file))
-        return os.path.join(self.root, *self.layout.files[file].path)
+        return os.sep.join((str(self.root).rstrip(os.sep), *self.layout.files[file].path))
 
     def seal(self, file: int, seen: Look | None = None) -> None:
         """Nothing more will be written to a file, so whoever does so is a stranger. ChangedError if it is gone.
@@ -265,24 +254,17 @@ class Files:
         `seen` is how it looked before its bytes were compared, if that was later than they were written. If they were
         written, it is known how they were left: no disk is asked, and the event loop can do it.
         """
-        with self._state:
-            left = self._left.pop(file, None)
-        self._sealed[file] = seen or left or self._look_at(file)
+        self._watch.seal(file, seen or self._watch.left(file) or self._look_at(file))
 
     def begin(self, there: Mapping[int, Look]) -> None:
         """A session begins, and finds these files: whatever was open, sealed or unsynced before is looked at anew."""
         self._opened.drop()
-        self._sealed.clear()
-        self._found = {number: seen for number, seen in there.items() if number != PARTS}
-        with self._state:
-            self._left.clear()
-            self._fresh.intersection_update(there)
-            self._unsynced.intersection_update(there)
+        self._watch.begin({number: seen for number, seen in there.items() if number != PARTS}, there)
 
     def assure(self, start: int, length: int) -> None:
         """Raise ChangedError if a file that is sealed, and has some of these bytes, is not what it was."""
         for part in self.layout.slices(start, length):
-            if (sealed := self._sealed.get(part.file)) is not None:
+            if (sealed := self._watch.sealed(part.file)) is not None:
                 with self._using(part.file, writable=False) as descriptor:
                     seen = Look.of(os.fstat(descriptor))
                 if seen != sealed:
@@ -290,41 +272,40 @@ class Files:
 
     def changed(self) -> list[int]:
         """Those files that are not what we left, whether sealed or still to be written."""
-        with self._state:
-            known = {**self._found, **self._left, **self._sealed}
+        known = self._watch.known()
         return [number for number, seen in known.items() if look(self._text(number)) != seen]
 
     def suspect(self, numbers: Iterable[int]) -> None:
         """These may have been written a moment ago: the next `written` and `sync` are for them, too."""
-        with self._state:
-            self._note(*numbers)
-
-    def _note(self, *numbers: int) -> None:
-        self._fresh.update(numbers)
-        self._unsynced.update(numbers)
+        self._watch.suspect(numbers)
 
     def written(self) -> dict[int, Look]:
-        """How those files look that were written since the last call. ChangedError if one of them is gone."""
-        with self._state:
-            fresh, self._fresh = self._fresh, set()
+        """How those files were left that were written since the last call. ChangedError if one of them is gone."""
+        fresh = self._watch.take_fresh()
         try:
-            return {number: self._look_at(number) for number in sorted(fresh)}
+            return {number: self._as_left(number) for number in sorted(fresh)}
         except StorageError:
-            with self._state:
-                self._fresh |= fresh
+            self.suspect(fresh)
             raise
+
+    def _as_left(self, file: int) -> Look:
+        """One that looks so at its path is the one that was written; of any other it takes more to say."""
+        sealed = self._watch.sealed(file)
+        left = sealed or self._watch.left(file)
+        if left is not None and look(self._text(file)) == left:
+            return left
+        seen = self._look_at(file)
+        return sealed or seen  # not as a stranger has left it
 
     def sync(self) -> None:
         """Return when what was written would survive a power cut. StorageError if that cannot be."""
-        with self._state:
-            unsynced, self._unsynced = self._unsynced, set()
+        unsynced = self._watch.take_unsynced()
         try:
             for number in sorted(unsynced):
                 with self._using(number, writable=False) as descriptor:
                     sync(descriptor)
         except StorageError:
-            with self._state:
-                self._unsynced |= unsynced
+            self.suspect(unsynced)
             raise
 
     def _look_at(self, file: int) -> Look:
@@ -349,33 +330,47 @@ class Files:
 
     @contextmanager
     def _using(self, file: int, *, writable: bool) -> Iterator[int]:
-        with translated(self._text(file), file), self._opened.using(file, writable=writable) as descriptor:
-            yield descriptor
+        try:
+            with self._opened.using(file, writable=writable) as descriptor:
+                yield descriptor
+        except (OSError, ValueError) as error:
+            raise in_words(error, self._text(file), file if file != PARTS else None) from error
 
     def _open(self, file: int, writable: bool) -> int:
         path, flags = self._text(file), BINARY | CLOSE_ON_EXEC
         if not writable:
             return os.open(path, flags | os.O_RDONLY)
         flags |= os.O_RDWR | os.O_CREAT
+        if file == PARTS:
+            return os.open(path, flags, 0o666)
         try:
-            descriptor = os.open(path, flags, 0o666)
-        except FileNotFoundError:
-            self._make_folders(self.path(file))
-            descriptor = os.open(path, flags, 0o666)
+            descriptor, is_new = self._create(file, path, flags), True
+        except FileExistsError:
+            descriptor, is_new = os.open(path, flags, 0o666), False
         try:
-            if file != PARTS:
-                self._claim(file, path, descriptor)
+            self._claim(file, path, descriptor, is_new=is_new)
         except (OSError, StorageError):
             os.close(descriptor)
             raise
         return descriptor
 
-    def _claim(self, file: int, path: str, descriptor: int) -> None:
+    def _create(self, file: int, path: str, flags: int) -> int:
+        flags |= os.O_EXCL
+        try:
+            return os.open(path, flags, 0o666)
+        except FileNotFoundError:
+            self._make_folders(self.path(file))
+            return os.open(path, flags, 0o666)
+
+    def _claim(self, file: int, path: str, descriptor: int, *, is_new: bool) -> None:
         """What was opened to be written has its whole length from now on, if it is the torrent's."""
-        status = os.fstat(descriptor)
-        if (refusal := self.claims.refusal(file, path, status)) is not None:
-            raise refusal
-        if status.st_size < self.layout.files[file].length:
+        size = 0
+        if not is_new:
+            status = os.fstat(descriptor)
+            size = status.st_size
+            if (refusal := self.claims.refusal(file, path, status)) is not None:
+                raise refusal
+        if size < self.layout.files[file].length:
             os.ftruncate(descriptor, self.layout.files[file].length)
         self.claims.add([file])
 
@@ -388,23 +383,3 @@ class Files:
             missing.append(folder)
         for folder in reversed(missing):
             folder.mkdir(exist_ok=True)
-
-
-@contextmanager
-def translated(path: Path | str, file: int | None = None) -> Iterator[None]:
-    """What the system says of a path, as a StorageError."""
-    try:
-        yield
-    except OSError as error:
-        number = file if file != PARTS else None
-        if isinstance(error, FileNotFoundError):
-            raise ChangedError(f"{Path(path)}: {error.strerror}", number=error.errno, file=number) from error
-        raise StorageError(f"{Path(path)}: {error.strerror or error}", number=error.errno, file=number) from error
-    except UnicodeEncodeError as error:
-        raise StorageError(
-            f"{str(Path(path))!a}: file names of this locale cannot hold it; set LC_ALL=C.UTF-8",
-            number=errno.EINVAL,
-            file=file,
-        ) from error
-    except ValueError as error:
-        raise StorageError(f"{Path(path)}: the torrent is closed", file=file) from error

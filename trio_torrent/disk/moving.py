@@ -16,7 +16,8 @@ from pathlib import Path
 
 from trio_torrent.errors import StorageError
 
-from .files import Files, translated
+from .failures import translated
+from .files import Files
 
 # Bytes copied at once, between looks whether somebody has thought better of it.
 STEP = 16 << 20

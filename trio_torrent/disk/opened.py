@@ -1,6 +1,7 @@
 """Descriptors of a torrent's files, opened when they are first needed; the least recently used make room for others.
 
-Any thread may use them; the lock is held only to find or open one.
+Any thread may use them. None holds the lock while it opens or closes one: that may take its time, and each of these
+calls gives the interpreter lock away, so that others would wait for both.
 """
 
 from __future__ import annotations
@@ -9,30 +10,20 @@ import errno
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import attrs
 
-MOST_OPEN = 40  # descriptors for each torrent's files, as libtorrent's `file_pool_size`
+# Descriptors for each torrent's files, as libtorrent's `file_pool_size`; and one more for each thread that opens one.
+MOST_OPEN = 40
 
 
 @attrs.define(eq=False)
 class _Open:
     descriptor: int
     writable: bool
-    users: int = 0
-    retired: bool = False  # to be closed by its last user
-
-    def retire(self) -> None:
-        """Close it as soon as nobody uses it."""
-        self.retired = True
-        self.release()
-
-    def release(self) -> None:
-        """Somebody is done with it."""
-        if self.retired and not self.users:
-            os.close(self.descriptor)
+    users: int = 2  # whoever has opened it, and the pool
 
 
 class Opened:
@@ -43,6 +34,7 @@ class Opened:
         self._open: OrderedDict[int, _Open] = OrderedDict()
         self._lock = threading.Lock()
         self._closed = False
+        self._era = 0  # another number, whenever all were closed
 
     @contextmanager
     def using(self, file: int, *, writable: bool) -> Iterator[int]:
@@ -50,43 +42,55 @@ class Opened:
 
         ValueError after `close`.
         """
-        with self._lock:
-            entry = self._find(file, writable=writable)
-            entry.users += 1
+        entry = self._enter(file, writable=writable)
         try:
             yield entry.descriptor
         finally:
-            with self._lock:
-                entry.users -= 1
-                entry.release()
+            self._leave(entry)
 
     def drop(self) -> None:
         """Close all, to be opened again when they are needed; one that a thread is using, when that is done."""
         with self._lock:
-            while self._open:
-                self._open.popitem()[1].retire()
+            self._era += 1
+            entries = [*self._open.values()]
+            self._open.clear()
+        self._leave(*entries)
 
     def close(self) -> None:
         """Close all, for good."""
         self._closed = True
         self.drop()
 
-    def _find(self, file: int, *, writable: bool) -> _Open:
-        if self._closed:
-            raise ValueError("closed")
-        entry = self._open.get(file)
-        if entry is not None and writable and not entry.writable:
-            self._open.pop(file).retire()
-            entry = None
-        if entry is None:
-            self._make_room()
-            entry = self._open[file] = _Open(self._open_or_make_room(file, writable), writable)
-        self._open.move_to_end(file)
+    def _enter(self, file: int, *, writable: bool) -> _Open:
+        with self._lock:
+            if self._closed:
+                raise ValueError("closed")
+            entry = self._open.get(file)
+            if entry is not None and (entry.writable or not writable):
+                entry.users += 1
+                self._open.move_to_end(file)
+                return entry
+            era, unused = self._era, self._crowd_out(MOST_OPEN - 1)
+        _close(unused)
+        entry = _Open(self._open_or_make_room(file, writable), writable)
+        with self._lock:
+            # Two threads may have opened the same: the later one stays. What was open before a `drop` does not.
+            before = self._open.pop(file, None) if era == self._era else entry
+            if before is not entry:
+                self._open[file] = entry
+        if before is not None:
+            self._leave(before)
         return entry
 
-    def _make_room(self) -> None:
-        while len(self._open) >= MOST_OPEN:
-            self._open.popitem(last=False)[1].retire()
+    def _leave(self, *entries: _Open) -> None:
+        """Somebody is done with these."""
+        with self._lock:
+            unused = _let_go(entries)
+        _close(unused)
+
+    def _crowd_out(self, most: int) -> list[int]:
+        """Let no more than so many be open, with the lock held: the descriptors to be closed without it."""
+        return _let_go([self._open.popitem(last=False)[1] for _ in range(len(self._open) - most)])
 
     def _open_or_make_room(self, file: int, writable: bool) -> int:
         """Out of descriptors, a torrent's files make do with their own."""
@@ -94,6 +98,20 @@ class Opened:
             try:
                 return self._open_file(file, writable)
             except OSError as error:
-                if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
-                    raise
-                self._open.popitem(last=False)[1].retire()
+                with self._lock:
+                    if error.errno not in (errno.EMFILE, errno.ENFILE) or not self._open:
+                        raise
+                    unused = self._crowd_out(len(self._open) - 1)
+                _close(unused)
+
+
+def _let_go(entries: Collection[_Open]) -> list[int]:
+    """Each has a user less: the descriptors of those that nobody uses any more."""
+    for entry in entries:
+        entry.users -= 1
+    return [entry.descriptor for entry in entries if not entry.users]
+
+
+def _close(descriptors: Iterable[int]) -> None:
+    for descriptor in descriptors:
+        os.close(descriptor)

@@ -9,7 +9,7 @@ from pathlib import Path
 import attrs
 
 from .atomic import clean, replace
-from .files import translated
+from .failures import translated
 from .record import Record
 from .workers import Workers
 
@@ -40,9 +40,10 @@ class Records:
         """The newest that can be read; None if there is none."""
         for suffix in (SUFFIX, BEFORE):
             with suppress(OSError, ValueError), self._path(info_hash, suffix).open("rb") as file:
-                record = Record.from_bytes(file.read(MAX_SIZE + 1), pieces)
+                data = file.read(MAX_SIZE + 1)
+                record = Record.from_bytes(data, pieces)
                 if suffix == SUFFIX:
-                    self._said[info_hash] = _essence(record)
+                    self._said[info_hash] = _essence(record, data)
                 return record
         return None
 
@@ -55,11 +56,12 @@ class Records:
         if not self._clean:
             clean(self._folder)
             self._clean = True
-        path, essence = self._path(info_hash, SUFFIX), _essence(record)
+        path, data = self._path(info_hash, SUFFIX), record.to_bytes()
+        essence = _essence(record, data)
         if self._said.get(info_hash) == essence and path.exists():
             return
         self._said.pop(info_hash, None)  # nobody knows, if it fails half-way
-        replace(path, record.to_bytes(), before=self._path(info_hash, BEFORE))
+        replace(path, data, before=self._path(info_hash, BEFORE))
         self._said[info_hash] = essence
 
     def forget(self, info_hash: bytes) -> None:
@@ -74,6 +76,6 @@ class Records:
         return self._folder / (info_hash.hex() + suffix)
 
 
-def _essence(record: Record) -> bytes:
+def _essence(record: Record, data: bytes) -> bytes:
     """Of two records with the same, one is as good as the other: when it was saved counts for who still writes only."""
-    return sha1((record if record.running else attrs.evolve(record, saved=0)).to_bytes()).digest()
+    return sha1(data if record.running else attrs.evolve(record, saved=0).to_bytes()).digest()

@@ -6,11 +6,11 @@ import errno
 import os
 import shutil
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from trio_torrent.errors import StorageError
 
-from .files import Files, translated
+from .failures import translated
+from .files import Files
 
 # Bytes taken at once: a hundredth of a second where the file system only notes them, half a second where it writes.
 STEP = 64 << 20
@@ -20,19 +20,13 @@ _SECTOR = 512  # bytes that `st_blocks` counts, whatever the file system's own a
 
 def lacking(files: Files, numbers: Iterable[int]) -> dict[int, int]:
     """How many bytes of each file's length the disk has not given it yet. Files that lack none are left out."""
-    found = {}
-    for number in numbers:
-        file = files.layout.files[number]
-        if file.length and not file.padding and (rest := file.length - _given(files.path(number))) > 0:
-            found[number] = rest
-    return found
+    found = {number: files.layout.files[number].length for number in numbers if not files.layout.files[number].padding}
+    for number, status in files.there([*found]):
+        found[number] -= _given(status)
+    return {number: rest for number, rest in found.items() if rest > 0}
 
 
-def _given(path: Path) -> int:
-    try:
-        status = path.stat()
-    except (OSError, UnicodeEncodeError):
-        return 0
+def _given(status: os.stat_result) -> int:
     return getattr(status, "st_blocks", -(-status.st_size // _SECTOR)) * _SECTOR
 
 

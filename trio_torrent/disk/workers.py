@@ -8,6 +8,7 @@ started with the first job, and end with the `async with` block.
 from __future__ import annotations
 
 import queue
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -29,6 +30,8 @@ class Workers:
         self._limiter = trio.CapacityLimiter(count)  # trio's default is shared with DNS look-ups
         self._token = trio.lowlevel.current_trio_token()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._ends: deque[_Job] = deque()  # of jobs that are done: what trio's thread has to do
+        self._called = False  # it was told that there are some
         self._running = 0
         self._stopped = False
         self.count = count
@@ -84,8 +87,15 @@ class Workers:
             self._jobs.put(None)
 
     def _do(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
-        result = outcome.capture(job)
-        self._token.run_sync_soon(done, result)
+        self._ends.append(partial(done, outcome.capture(job)))
+        if not self._called:  # else it comes for the others, and need not be woken for each
+            self._called = True
+            self._token.run_sync_soon(self._finish)
+
+    def _finish(self) -> None:
+        self._called = False  # before the first is taken: whoever is late to see it calls once too often
+        while self._ends:
+            self._ends.popleft()()
 
     async def _stand(self) -> None:
         with trio.CancelScope(shield=True):  # `stop` ends it: or else jobs would be lost that wait for it to begin
