@@ -15,6 +15,7 @@ from typing import NamedTuple
 LOOK_SECONDS = 0.005  # between looks at a program
 PATIENCE_SECONDS = 180.0  # Transmission takes 20 s for what others do in one
 READY_SECONDS = 60.0  # until a server listens
+REST_SECONDS = 0.3  # without a tick of the processor's clock: a program that checks files takes thirty
 GRACE_SECONDS = 10.0  # to end by itself
 
 
@@ -164,6 +165,14 @@ def spent(command: Sequence[str | Path]) -> Cost:
     """What a program costs that ends by itself, and has to succeed."""
     with running(command) as program:
         return watch(program)
+
+
+def wait_for_rest(program: Program) -> None:
+    """Until it takes no more processor: what it does before it is ready, such as checking files."""
+    before = -1.0
+    while program.cpu > before:
+        before = program.cpu
+        time.sleep(REST_SECONDS)
 
 
 def wait_for_port(program: Program, port: int) -> None:

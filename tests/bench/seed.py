@@ -9,7 +9,7 @@ from pathlib import Path
 from .ballast import ballast, loopback_bytes
 from .clients import BASE, HOST, NODE, OUR_NAME, OURS, free_port
 from .download import memory, processor, speeds
-from .measure import Cost, median, running, wait_for_port, watch
+from .measure import Cost, median, running, wait_for_port, wait_for_rest, watch
 from .place import Place, place
 from .rows import Row, at_least, at_most
 
@@ -36,6 +36,7 @@ def _turn(name: str, where: Place) -> Cost:
         out, port = Path(folder) / "out", free_port()
         with running(_seeder(name, where, Path(folder), port)) as seeder:
             wait_for_port(seeder, port)
+            wait_for_rest(seeder)  # ours compares its files with the torrent, and libtorrent is told not to
             os.sync()
             before = seeder.cpu
             leech = [*NODE, "leech", where.torrent, out, f"{HOST}:{port}"]

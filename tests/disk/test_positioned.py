@@ -26,20 +26,20 @@ def content(descriptor: int) -> bytes:
 def test_what_is_written_can_be_read(descriptor: int):
     write_all(descriptor, memoryview(b"hello"), 3)
     buffer = memoryview(bytearray(5))
-    assert read_all(descriptor, buffer, 3)
+    assert read_all(descriptor, [buffer], 3)
     assert bytes(buffer) == b"hello"
     assert content(descriptor) == b"\0\0\0hello"
 
 
 def test_nothing_is_written_and_read_at_once(descriptor: int):
     write_all(descriptor, memoryview(b""), 0)
-    assert read_all(descriptor, memoryview(b""), 100)
+    assert read_all(descriptor, [], 100)
 
 
 def test_a_file_that_ends_before_is_not_enough(descriptor: int):
     write_all(descriptor, memoryview(b"hello"), 0)
-    assert not read_all(descriptor, memoryview(bytearray(6)), 0)
-    assert not read_all(descriptor, memoryview(bytearray(1)), 5)
+    assert not read_all(descriptor, [memoryview(bytearray(6))], 0)
+    assert not read_all(descriptor, [memoryview(bytearray(1))], 5)
 
 
 def test_short_writes_are_continued(descriptor: int, monkeypatch: pytest.MonkeyPatch):
@@ -58,7 +58,7 @@ def test_short_reads_are_continued(descriptor: int, monkeypatch: pytest.MonkeyPa
         "trio_torrent.disk.positioned.os.preadv", lambda fd, buffers, at: real(fd, [buffers[0][: next(parts)]], at)
     )
     buffer = memoryview(bytearray(9))
-    assert read_all(descriptor, buffer, 1)
+    assert read_all(descriptor, [buffer], 1)
     assert bytes(buffer) == b"123456789"
 
 

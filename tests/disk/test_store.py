@@ -12,7 +12,7 @@ import pytest
 import trio
 
 from tests.metainfo.making import make_torrent
-from tests.payload import multi, random_bytes, single, write
+from tests.payload import random_bytes, single
 from tests.simnet import InlineWorkers
 from trio_torrent.client.metainfo import Metainfo
 from trio_torrent.disk.files import Files
@@ -127,31 +127,10 @@ def test_short_writes_and_reads_do_not_show(tmp_path: Path, monkeypatch: pytest.
     store = make(tmp_path)
     fill(store, 0)
     assert verify(store, 0).unwrap().good
-    assert store.read_blocks(requests(0)) == encode_all([Piece(0, r.offset, block(r)) for r in requests(0)])
+    answer = store.answer(requests(0))
+    answer.fill()
+    assert answer.message == encode_all([Piece(0, r.offset, block(r)) for r in requests(0)])
     store.close()
-
-
-def test_blocks_are_read_back_as_the_messages_that_carry_them(tmp_path: Path):
-    write(tmp_path, {"payload.bin": PAYLOAD})
-    store = make(tmp_path)
-    wanted = [requests(1)[1], Request(0, 5, 100), requests(2)[0]]
-    answers = [Piece(request.piece, request.offset, block(request)) for request in wanted]
-    assert store.read_blocks(wanted) == encode_all(answers)
-    assert store.read_blocks([]) == b""
-    store.close()
-
-
-def test_a_block_across_files(tmp_path: Path):
-    parts = {"a": PAYLOAD[:100], "empty": b"", "b": PAYLOAD[100:150], "c": PAYLOAD[150:]}
-    write(tmp_path / "folder", parts)
-    store = make(tmp_path, multi(parts))
-    assert store.read_blocks([Request(0, 50, 200)]) == encode_all([Piece(0, 50, PAYLOAD[50:250])])
-    store.close()
-
-
-def test_reading_what_is_gone_names_the_file(tmp_path: Path):
-    with pytest.raises(StorageError, match=r"payload\.bin: No such file"):
-        make(tmp_path).read_blocks(requests(0))
 
 
 async def test_it_does_so_in_threads(tmp_path: Path):

@@ -52,8 +52,29 @@ def batches(backlog: Backlog) -> Iterator[int]:
 
 def test_without_a_limit_everything_goes_at_once_in_batches():
     backlog = Backlog(Throttle(Bucket(None, 0.0), Bucket(None, 0.0), trio.Lock()), lambda: None)
-    backlog.add(requests(2 * BATCH + 3))
+    backlog.add(requests(8 * FIRST_BATCH + 3))
     assert list(batches(backlog)) == [FIRST_BATCH] * 8 + [3]
+
+
+def test_a_batch_has_no_more_bytes_than_so_many_blocks():
+    """One that begins before the end may be twice as long, and then that is the last."""
+    backlog = Backlog(Throttle(Bucket(None, 0.0), Bucket(None, 0.0), trio.Lock()), lambda: None)
+    backlog.add(Request(piece, 0, 2 * BLOCK) for piece in range(100))
+    for _ in range(5):
+        backlog.sent(0.0)
+    assert list(batches(backlog)) == [BATCH // 2 + 1] * 3 + [1]
+
+
+async def test_nor_has_it_under_a_generous_limit(autojump_clock):
+    bench = Bench(1 << 30)
+    bench.backlog.add(Request(piece, 0, 2 * BLOCK) for piece in range(100))
+    for _ in range(5):
+        bench.backlog.sent(0.0)
+    bench.backlog.next_batch()
+    await bench.turn()
+    assert bench.woken == 1
+    assert len(bench.backlog.next_batch()) == BATCH // 2 + 1
+    assert bench.backlog.next_batch() == ()
 
 
 def test_batches_grow_where_they_are_sent_quickly_and_shrink_where_slowly():
@@ -64,7 +85,7 @@ def test_batches_grow_where_they_are_sent_quickly_and_shrink_where_slowly():
     for seconds in [0.1, 0.1, 0.1, 0.3, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.6, 0.1]:
         sizes.append(len(backlog.next_batch()))
         backlog.sent(seconds)
-    assert sizes == [8, 16, 32, 32, 32, 16, 8, 4, 2, 1, 1, 1]
+    assert sizes == [8, 16, 32, 64, 64, 32, 16, 8, 4, 2, 1, 1]
     assert len(backlog.next_batch()) == 2
 
 

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.strategies_wire import hash_messages, messages
 from trio_torrent.errors import ProtocolError
-from trio_torrent.wire.codec import decode, encode, encode_all, piece_header
+from trio_torrent.wire.codec import decode, decode_requests, encode, encode_all, piece_header, put_piece_header
 from trio_torrent.wire.messages import (
     AllowedFast,
     Bitfield,
@@ -128,3 +128,30 @@ def test_several_messages_go_in_one_send():
 
 def test_the_header_of_a_block_is_the_start_of_its_message():
     assert encode(Piece(3, 4, b"data")) == piece_header(3, 4, 4) + b"data"
+    written = bytearray(b"?" * 20)
+    put_piece_header(written, 5, Request(3, 4, 7))
+    assert written == b"?????" + piece_header(3, 4, 7) + b"??"
+
+
+REQUESTS = [Request(piece, 16384 * piece, 2**32 - 1) for piece in range(5)]
+
+
+@pytest.mark.parametrize(
+    ("behind", "most", "found"),
+    [
+        (b"", 9, 5),
+        (b"", 5, 5),
+        (b"", 3, 3),
+        (encode(REQUESTS[0])[:16], 9, 5),
+        (encode(Cancel(1, 2, 3)) + encode(REQUESTS[0]), 9, 5),
+        (encode(Have(6)) + encode(REQUESTS[0]), 9, 5),
+    ],
+)
+def test_requests_in_a_row_are_read_in_one_go(behind: bytes, most: int, found: int):
+    data = b"????" + encode_all(REQUESTS) + behind
+    assert decode_requests(data, 4, most) == REQUESTS[:found]
+
+
+@pytest.mark.parametrize("data", [b"", encode(REQUESTS[0])[:16], encode(Reject(1, 2, 3)), b"\0\0\0\x0e" + bytes(14)])
+def test_what_is_not_a_whole_request_is_none(data: bytes):
+    assert decode_requests(data, 0, 9) == []

@@ -141,6 +141,17 @@ def test_a_flood_of_small_messages_is_read_in_portions():
     assert to.receive(encode(block(0, 0))) == (block(0, 0),)  # and the stream is in step
 
 
+def test_a_flood_of_requests_is_read_in_portions_too():
+    to = connection()
+    to.expect([Request(2, 0, 200_000)], lambda request: memoryview(bytearray(request.length)))
+    flood = [Request(1, number, 1) for number in range(10_000)]
+    portions = [scatter(to, encode_all([Have(1), *flood, Choke()]))]
+    while to.has_more:
+        portions.append(to.more())
+    assert [len(portion) for portion in portions] == [8192, 10_002 - 8192]
+    assert [message for portion in portions for message in portion] == [Have(1), *flood, Choke()]
+
+
 # -- what may come when ----------------------------------------------------------------------------------------------
 
 

@@ -275,11 +275,14 @@ class Performer:
         return connection
 
     async def _read_blocks(self, requests: Sequence[Request]) -> bytearray:
-        try:
-            return await self._store.workers.run(partial(self._store.read_blocks, requests))
-        except StorageError as error:
-            self._reports.broken(error)
-            raise
+        answer = self._store.answer(requests)
+        if not answer.fill_at_once():
+            try:
+                await self._store.workers.run(answer.fill)
+            except StorageError as error:
+                self._reports.broken(error)
+                raise
+        return answer.message
 
     async def _read_hashes(self, request: HashRequest, tree: Tree) -> Hashes:
         read = partial(self._store.hashes.read, request, tree)

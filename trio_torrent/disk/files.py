@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from trio_torrent.errors import ChangedError, StorageError
@@ -18,10 +18,12 @@ from trio_torrent.metainfo.files import FileLayout, FileSlice
 
 from .claims import Claims
 from .failures import in_words, translated
+from .glance import Glance, Run, clear
 from .look import Look, look
 from .opened import Opened
 from .parts import Parts
 from .positioned import BINARY, CLOSE_ON_EXEC, read_all, sync, write_all
+from .scatter import scattered
 from .survey import survey
 from .watch import Watch
 
@@ -96,16 +98,23 @@ class Files:
 
     def read(self, start: int, buffer: memoryview) -> None:
         """Fill the buffer from `start` of the address space. ChangedError if a file is too short."""
-        at = 0
-        for part in self.layout.slices(start, len(buffer)):
-            into = buffer[at : at + part.length]
+        self.fill(start, [buffer])
+
+    def fill(self, start: int, buffers: Sequence[memoryview]) -> None:
+        """As `read`, one buffer after the other."""
+        for part, into in scattered(self.layout.slices(start, sum(map(len, buffers))), buffers):
             if self.layout.files[part.file].padding:
-                into[:] = bytes(part.length)
+                clear(into)
             else:
                 with self._place(part, writable=False) as (descriptor, offset):
                     if not read_all(descriptor, into, offset):
                         raise ChangedError(f"{self.path(part.file)}: shorter than it was", file=part.file)
-            at += part.length
+
+    def fill_at_once(self, runs: Iterable[Run]) -> bool:
+        """As `fill` for each, and then `assure`, if that means no waiting; False if it would, or if all is not well."""
+        with suppress(OSError), self._opened.at_once() as opened:
+            return Glance(self.layout, self.parted, self._watch.sealed, opened).fill(runs)
+        return False
 
     @contextmanager
     def _place(self, part: FileSlice, *, writable: bool) -> Iterator[tuple[int, int]]:
@@ -206,7 +215,7 @@ class Files:
         for offset, length in parts.runs(file):
             buffer = memoryview(bytearray(length))
             with self._using(PARTS, writable=False) as descriptor:
-                if not read_all(descriptor, buffer, parts.place(file, offset)):
+                if not read_all(descriptor, [buffer], parts.place(file, offset)):
                     continue  # nothing has come of these
             with self._using(file, writable=True) as descriptor:
                 write_all(descriptor, buffer, offset)

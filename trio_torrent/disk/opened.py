@@ -48,6 +48,21 @@ class Opened:
         finally:
             self._leave(entry)
 
+    @contextmanager
+    def at_once(self) -> Iterator[Callable[[int], int | None]]:
+        """Tells which descriptors there are, none of which is closed before the end of the block; None for a file that
+        is not open. All others wait meanwhile, so nothing in the block may take long.
+        """
+        with self._lock:
+            yield self._descriptor
+
+    def _descriptor(self, file: int) -> int | None:
+        entry = self._open.get(file)
+        if entry is None:
+            return None
+        self._open.move_to_end(file)
+        return entry.descriptor
+
     def drop(self) -> None:
         """Close all, to be opened again when they are needed; one that a thread is using, when that is done."""
         with self._lock:

@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import threading
+from collections.abc import Sequence
+
+MOST_BUFFERS = 1024  # that one call of the system takes: Linux's IOV_MAX, and macOS's
 
 BINARY = getattr(os, "O_BINARY", 0)  # Windows would translate line ends
 CLOSE_ON_EXEC = getattr(os, "O_CLOEXEC", 0)
+_NO_WAIT: int | None = getattr(os, "RWF_NOWAIT", None)  # Linux alone has it
 
 if hasattr(os, "pwrite") and hasattr(os, "preadv"):
 
@@ -15,9 +19,9 @@ if hasattr(os, "pwrite") and hasattr(os, "preadv"):
         """Write what can be written at once; how many bytes."""
         return os.pwrite(descriptor, data, offset)
 
-    def read_some(descriptor: int, buffer: memoryview, offset: int) -> int:
-        """Read what can be read at once; how many bytes."""
-        return os.preadv(descriptor, [buffer], offset)
+    def read_some(descriptor: int, buffers: Sequence[memoryview], offset: int) -> int:
+        """Read what one call reads, into one buffer after the other; how many bytes."""
+        return os.preadv(descriptor, buffers[:MOST_BUFFERS], offset)
 
 else:  # Windows has neither
     _seek_lock = threading.Lock()
@@ -28,12 +32,12 @@ else:  # Windows has neither
             os.lseek(descriptor, offset, os.SEEK_SET)
             return os.write(descriptor, data)
 
-    def read_some(descriptor: int, buffer: memoryview, offset: int) -> int:
-        """Read what can be read at once; how many bytes."""
+    def read_some(descriptor: int, buffers: Sequence[memoryview], offset: int) -> int:
+        """Read what one call reads, into the first of the buffers; how many bytes."""
         with _seek_lock:
             os.lseek(descriptor, offset, os.SEEK_SET)
-            data = os.read(descriptor, len(buffer))
-        buffer[: len(data)] = data
+            data = os.read(descriptor, len(buffers[0]))
+        buffers[0][: len(data)] = data
         return len(data)
 
 
@@ -47,15 +51,33 @@ def write_all(descriptor: int, data: memoryview, offset: int) -> None:
         offset += written
 
 
-def read_all(descriptor: int, buffer: memoryview, offset: int) -> bool:
-    """Fill the buffer; False if the file ends before."""
-    while buffer:
-        count = read_some(descriptor, buffer, offset)
+def read_all(descriptor: int, buffers: Sequence[memoryview], offset: int) -> bool:
+    """Fill the buffers, none of them empty, one after the other; False if the file ends before."""
+    while buffers:
+        count = read_some(descriptor, buffers, offset)
         if count == 0:
             return False
-        buffer = buffer[count:]
         offset += count
+        buffers = _rest(buffers, count)
     return True
+
+
+def _rest(buffers: Sequence[memoryview], filled: int) -> list[memoryview]:
+    """What is left of the buffers, after so many bytes of them."""
+    rest = list(reversed(buffers))
+    while rest and len(rest[-1]) <= filled:
+        filled -= len(rest.pop())
+    if filled:
+        rest[-1] = rest[-1][filled:]
+    return rest[::-1]
+
+
+def read_at_once(descriptor: int, buffers: Sequence[memoryview], offset: int) -> bool:
+    """Fill the buffers, if all of it is in memory and no disk is waited for; False, or OSError, if that cannot be.
+
+    It never can where the system cannot be asked so, which goes for file systems over a network, too.
+    """
+    return _NO_WAIT is not None and os.preadv(descriptor, buffers, offset, _NO_WAIT) == sum(map(len, buffers))
 
 
 def sync(descriptor: int) -> None:

@@ -12,9 +12,9 @@ import trio
 
 from trio_torrent.metainfo.geometry import BLOCK_SIZE
 from trio_torrent.metainfo.torrent import Metainfo
-from trio_torrent.wire.codec import PIECE_HEADER, piece_header
 from trio_torrent.wire.messages import Request
 
+from .answers import Answer
 from .buffers import PieceBuffers
 from .files import Files
 from .hashes import HashReader
@@ -31,7 +31,7 @@ class Verdict:
 
 
 class Store:
-    """Buffers, files and threads for one torrent. For trio's thread, but for `read_blocks` and `read`."""
+    """Buffers, files and threads for one torrent. For trio's thread, but for `read`."""
 
     def __init__(self, metainfo: Metainfo, files: Files, workers: Workers) -> None:
         self.files = files
@@ -103,41 +103,16 @@ class Store:
 
     # -- out ---------------------------------------------------------------------------------------------------------
 
-    def read_blocks(self, requests: Sequence[Request]) -> bytearray:
-        """The `piece` messages that answer these requests, end to end, ready to be sent. For any thread.
-
-        StorageError if a file cannot be read; ChangedError if one that was complete is not what it was.
-        """
-        message = bytearray(sum([PIECE_HEADER + request.length for request in requests]))
-        view, at = memoryview(message), 0
-        for request in requests:
-            message[at : at + PIECE_HEADER] = piece_header(request.piece, request.offset, request.length)
-            at += PIECE_HEADER
-            start = self._metainfo.geometry.piece_start(request.piece) + request.offset
-            self.files.read(start, view[at : at + request.length])
-            at += request.length
-        for start, length in self._runs(requests):
-            self.files.assure(start, length)  # afterwards: so nothing leaves that was overwritten before it was read
-        return message
+    def answer(self, requests: Sequence[Request]) -> Answer:
+        """What is to be sent to who asks for these blocks, once they have been read."""
+        return Answer.to(requests, self._metainfo.geometry, self.files)
 
     def read(self, start: int, length: int) -> bytes:
-        """So many bytes from `start` of the address space. For any thread; raises as `read_blocks`."""
+        """So many bytes from `start` of the address space. For any thread; raises as `Answer.fill`."""
         data = bytearray(length)
         self.files.read(start, memoryview(data))
         self.files.assure(start, length)
         return bytes(data)
-
-    def _runs(self, requests: Sequence[Request]) -> list[tuple[int, int]]:
-        """Where in the address space they are, those that follow one another together; and how long that is."""
-        runs: list[tuple[int, int]] = []
-        start = end = -1
-        for request in requests:
-            at = self._metainfo.geometry.piece_start(request.piece) + request.offset
-            if at != end:
-                runs.append((start, end - start))
-                start = at
-            end = at + request.length
-        return [*runs[1:], (start, end - start)] if requests else []
 
     def close(self) -> None:
         """Close the files, when all jobs are done."""

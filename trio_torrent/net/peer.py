@@ -23,6 +23,7 @@ from .boundary import Boundary
 from .dial import in_words
 from .receive import receiver
 from .throttle import Throttle
+from .transmit import sender
 
 ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
 """The `piece` messages that answer the requests, end to end. Raises StorageError."""
@@ -55,6 +56,7 @@ class PeerConnection:
     ) -> None:
         self.id = peer
         self._stream = stream
+        self._transmit = sender(stream)
         self._connection = connection
         self._fast = fast
         self._read_blocks = read_blocks
@@ -198,7 +200,7 @@ class PeerConnection:
     async def _send(self, data: bytes | bytearray) -> None:
         try:
             with trio.fail_after(STUCK_SECONDS):
-                await self._stream.send_all(data)
+                await self._transmit(data)
         except trio.TooSlowError:
             raise PeerError("does not read what we send") from None
 

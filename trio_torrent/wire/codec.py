@@ -48,6 +48,9 @@ MOST_HASHES = 8192
 PIECE_HEADER = 13  # bytes of a `Piece` before its data: length, number, piece, offset
 PIECE_NUMBER = 7
 
+REQUEST_SIZE = 17  # bytes of a `Request`
+REQUEST_START = bytes([0, 0, 0, 13, 6])  # the first of them: length, number
+
 Body: TypeAlias = bytes | memoryview
 
 _BARE = struct.Struct(">IB")
@@ -63,6 +66,11 @@ _TREE_PART = struct.Struct(">32sIIII")
 def piece_header(piece: int, offset: int, length: int) -> bytes:
     """The 13 bytes that go before a block of `length` bytes."""
     return _PIECE.pack(9 + length, PIECE_NUMBER, piece, offset)
+
+
+def put_piece_header(buffer: bytearray | memoryview, at: int, request: Request) -> None:
+    """The same for the block that was asked for, written where it goes."""
+    _PIECE.pack_into(buffer, at, 9 + request.length, PIECE_NUMBER, request.piece, request.offset)
 
 
 def encode(message: Message) -> bytes:  # noqa: C901  # one flat table; mypy checks that it is whole
@@ -167,6 +175,17 @@ DECODERS: dict[int, Callable[[Body], Message]] = {
 
 # What a bare message may not carry; `struct` holds the others to their lengths.
 _BODYLESS = frozenset({0, 1, 2, 3, 14, 15})
+
+
+def decode_requests(data: bytes, at: int, most: int) -> list[Request]:
+    """The whole requests that follow one another from there on, up to so many. Who is served says little else."""
+    requests: list[Request] = []
+    end = at + min(most, (len(data) - at) // REQUEST_SIZE) * REQUEST_SIZE
+    for size, number, piece, offset, length in _THREE.iter_unpack(memoryview(data)[at:end]):
+        if size != 13 or number != 6:
+            break
+        requests.append(Request(piece, offset, length))
+    return requests
 
 
 def decode(number: int, body: Body) -> Message:

@@ -34,7 +34,17 @@ from typing import Final, TypeAlias
 from trio_torrent.bitfield import Bitfield as PieceSet
 from trio_torrent.errors import ProtocolError
 
-from .codec import MAX_MESSAGE, MAX_OTHERS, PIECE_HEADER, PIECE_NUMBER, decode, piece_header
+from .codec import (
+    MAX_MESSAGE,
+    MAX_OTHERS,
+    PIECE_HEADER,
+    PIECE_NUMBER,
+    REQUEST_SIZE,
+    REQUEST_START,
+    decode,
+    decode_requests,
+    piece_header,
+)
 from .messages import (
     AllowedFast,
     Bitfield,
@@ -258,6 +268,12 @@ class Connection:
             if len(messages) >= MOST_AT_ONCE:
                 self.has_more = True
                 break
+            if data.startswith(REQUEST_START, at) and end - at >= REQUEST_SIZE:
+                self._step(Request)
+                requests = decode_requests(data, at, MOST_AT_ONCE - len(messages))
+                messages += requests
+                at += REQUEST_SIZE * len(requests)
+                continue
             length = int.from_bytes(data[at : at + 4])
             if not length:
                 messages.append(_KEEP_ALIVE)
