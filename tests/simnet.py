@@ -28,6 +28,7 @@ from trio_torrent.client.settings import Settings
 from trio_torrent.client.shared import Shared
 from trio_torrent.client.torrent import Torrent
 from trio_torrent.client.wishes import Wishes
+from trio_torrent.disk.line import Line
 from trio_torrent.disk.records import Records
 from trio_torrent.disk.workers import Workers
 from trio_torrent.errors import PeerError, TrackerError
@@ -41,6 +42,7 @@ from trio_torrent.net.reach import Family, Local
 from trio_torrent.swarm.mirror import Mirror
 
 T = TypeVar("T")
+U = TypeVar("U")
 
 WINDOW = 256 * 1024  # bytes on their way or unread, after which a sender waits: TCP's part
 
@@ -194,6 +196,15 @@ class InlineWorkers(Workers):
 
     def submit(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
         done(outcome.capture(job))
+
+    def submit_in_two(
+        self,
+        job: Callable[[], T],
+        line: Line,
+        rest: Callable[[T], U],
+        done: Callable[[outcome.Outcome[U]], None],
+    ) -> None:
+        done(outcome.capture(lambda: rest(job())))
 
     def stop(self) -> None:
         pass

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from trio_torrent.disk.positioned import read_all, write_all
+from trio_torrent.disk.positioned import MOST_WRITE, read_all, write_all
 
 
 @pytest.fixture
@@ -49,6 +49,21 @@ def test_short_writes_are_continued(descriptor: int, monkeypatch: pytest.MonkeyP
     )
     write_all(descriptor, memoryview(b"0123456789"), 2)
     assert content(descriptor) == b"\0\x000123456789"
+
+
+def test_much_is_written_in_steps(descriptor: int, monkeypatch: pytest.MonkeyPatch):
+    real, sizes = os.pwrite, list[int]()
+
+    def pwrite(fd: int, data: memoryview, at: int) -> int:
+        sizes.append(len(data))
+        return real(fd, data, at)
+
+    monkeypatch.setattr("trio_torrent.disk.positioned.os.pwrite", pwrite)
+    data = memoryview(os.urandom(2 * MOST_WRITE + 5))
+    write_all(descriptor, data, 3)
+    assert sizes == [MOST_WRITE, MOST_WRITE, 5]
+    assert read_all(descriptor, [back := memoryview(bytearray(len(data)))], 3)
+    assert back == data
 
 
 def test_short_reads_are_continued(descriptor: int, monkeypatch: pytest.MonkeyPatch):

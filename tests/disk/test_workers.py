@@ -12,6 +12,7 @@ import pytest
 import trio
 import trio.testing
 
+from trio_torrent.disk.line import Line
 from trio_torrent.disk.workers import open_workers
 
 
@@ -155,6 +156,58 @@ async def test_the_ends_of_jobs_that_are_done_together_come_together(monkeypatch
         assert over.wait(10)
         assert (len(calls), done) == (1, [])
     assert done == list(range(10))
+
+
+# -- jobs in two parts -----------------------------------------------------------------------------------------------
+
+
+async def test_the_second_part_has_what_came_of_the_first():
+    results: list[outcome.Outcome[str]] = []
+    async with open_workers(2) as workers:
+        workers.submit_in_two(lambda: 6, Line(), lambda number: f"{number * 7}", results.append)
+    assert [result.unwrap() for result in results] == ["42"]
+
+
+@pytest.mark.parametrize("failing", [0, 1])
+async def test_what_either_part_raises_is_what_became_of_the_job(failing: int):
+    done, results = list[str](), list[outcome.Outcome[None]]()
+
+    def part(number: int) -> None:
+        done.append("part")
+        if number == failing:
+            raise OSError("no")
+
+    line = Line()
+    async with open_workers(1) as workers:
+        workers.submit_in_two(lambda: part(0), line, lambda _: part(1), results.append)
+        workers.submit_in_two(int, line, lambda _: None, results.append)
+    assert done == ["part"] * (failing + 1)
+    with pytest.raises(OSError, match="no"):
+        results[0].unwrap()
+    assert results[1].unwrap() is None
+
+
+async def test_the_second_parts_of_a_line_are_done_one_by_one_and_hold_up_no_first_part():
+    """The first of the second parts waits for all the first ones, which the other thread has to do."""
+    begun, all_begun, inside, done = list[int](), threading.Event(), threading.Semaphore(1), list[int]()
+
+    def first(number: int) -> int:
+        begun.append(number)
+        if len(begun) == 5:
+            all_begun.set()
+        return number
+
+    def second(number: int) -> int:
+        assert inside.acquire(blocking=False)
+        assert all_begun.wait(10)
+        inside.release()
+        return number
+
+    line = Line()
+    async with open_workers(2) as workers:
+        for number in range(5):
+            workers.submit_in_two(partial(first, number), line, second, lambda result: done.append(result.unwrap()))
+    assert sorted(done) == list(range(5))
 
 
 # -- many jobs -------------------------------------------------------------------------------------------------------

@@ -213,6 +213,25 @@ async def test_a_body_of_unknown_length_does_not_land_but_comes():
         assert await get(lane, url, 9) == (b"and so on", 0)
 
 
+async def test_chunks_of_a_byte_keep_nobody_from_his_turn():
+    body = b"1\r\nx\r\n" * 500 + b"0\r\n\r\n"
+    script = says(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + body)
+    turns = 0
+
+    async def take_turns() -> None:
+        nonlocal turns
+        while True:
+            turns += 1
+            await trio.lowlevel.checkpoint()
+
+    async with lane_to(script) as (lane, url), trio.open_nursery() as nursery, lane.get(url, {}) as answer:
+        nursery.start_soon(take_turns)
+        for _ in range(500):
+            assert await answer.read() == b"x"
+        nursery.cancel_scope.cancel()
+    assert turns > 490
+
+
 async def test_no_body_is_none_whatever_is_announced():
     script = says(b"HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\n", then=answers(b"again"))
     async with lane_to(script) as (lane, url):

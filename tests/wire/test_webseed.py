@@ -10,6 +10,7 @@ from trio_torrent.metainfo.infohash import Version
 from trio_torrent.metainfo.torrent import Metainfo
 from trio_torrent.wire.messages import Landed, Piece, Request
 from trio_torrent.wire.web_answers import UnusableError, WebSeedError
+from trio_torrent.wire.web_runs import MOST_BLOCKS, in_rows
 from trio_torrent.wire.web_transfer import FORESEEN, Transfer
 from trio_torrent.wire.web_urls import Files, Get, Source, Span
 from trio_torrent.wire.webseed import LITTLE, MOST_REQUEST, MUCH, Orders
@@ -41,9 +42,7 @@ class World:
         return memoryview(self.buffer)[start : start + request.length]
 
     def expect(self, *blocks: tuple[int, int]) -> None:
-        for piece, block in blocks:
-            request = self.request(piece, block)
-            self.orders.expect(request, self.place)
+        self.orders.expect([self.request(*block) for block in blocks], self.place)
 
     def expect_all(self) -> None:
         geometry = self.metainfo.geometry
@@ -147,9 +146,6 @@ def test_a_get_is_for_no_more_than_16_mib():
     class Endless:
         """One file of a terabyte."""
 
-        def where(self, request: Request) -> tuple[int, int]:
-            return 0, request.piece * PIECE + request.offset
-
         def spans(self, request: Request) -> list[Span]:
             return [Span(0, request.piece * PIECE + request.offset, request.length)]
 
@@ -169,7 +165,7 @@ def test_a_get_is_for_no_more_than_16_mib():
     orders = Orders(source)
     place = memoryview(bytearray(BLOCK))
     for block in range(2 * MOST_REQUEST // BLOCK):
-        orders.expect(Request(block // 4, block % 4 * BLOCK, BLOCK), lambda request: place)
+        orders.expect((Request(block // 4, block % 4 * BLOCK, BLOCK),), lambda request: place)
     sizes = []
     while (transfer := orders.next()) is not None:
         sizes.append(transfer.missing)
@@ -248,8 +244,8 @@ def test_buffers_are_the_places_and_end_with_the_body():
     world = World()
     world.expect((0, 0), (0, 1), (0, 2), (0, 3), (1, 0))
     transfer = take(world)
-    world.orders.forget(world.request(0, 1))
-    world.orders.forget(world.request(0, 2))
+    world.orders.forget((world.request(0, 1),))
+    world.orders.forget((world.request(0, 2),))
     assert sum(map(len, transfer.buffers())) == 5 * BLOCK
     scatter(world.orders, transfer, world.body(transfer))
     assert keys(world.orders.taken()) == [(0, 0), (0, 3), (1, 0)]
@@ -258,29 +254,66 @@ def test_buffers_are_the_places_and_end_with_the_body():
 
 
 def test_a_place_is_lent_when_it_is_nearly_its_turn():
-    world = World({(): bytes((FORESEEN + 5) * BLOCK)})
+    world = World({(): bytes(FORESEEN + 5 * BLOCK)})
     lent: list[Request] = []
 
     def lend(request: Request) -> memoryview:
         lent.append(request)
         return world.place(request)
 
-    for block in range(FORESEEN + 5):
-        world.orders.expect(world.request(block // 4, block % 4), lend)
+    for block in range(FORESEEN // BLOCK + 5):
+        world.orders.expect((world.request(block // 4, block % 4),), lend)
     transfer = take(world)
     assert not lent
     transfer.buffers()
-    assert len(lent) == FORESEEN
+    assert len(lent) == FORESEEN // BLOCK
     scatter(world.orders, transfer, world.body(transfer))
     scatter(world.orders, transfer, bytes(5 * BLOCK))
-    assert len(lent) == len(set(lent)) == len(keys(world.orders.taken())) == FORESEEN + 5
+    assert len(lent) == len(set(lent)) == len(keys(world.orders.taken())) == FORESEEN // BLOCK + 5
+
+
+def test_blocks_in_a_row_are_lent_as_one():
+    world = World()
+    lent: list[Request] = []
+
+    def lend(request: Request) -> memoryview:
+        lent.append(request)
+        return world.place(request)
+
+    world.orders.expect([world.request(piece, block) for piece in range(2) for block in range(4)], lend)
+    transfer = take(world)
+    scatter(world.orders, transfer, world.body(transfer)[: BLOCK + 1])
+    assert world.orders.taken() == (Landed((world.request(0, 0),)),)
+    scatter(world.orders, transfer, world.body(transfer)[BLOCK + 1 :])
+    assert world.orders.taken() == tuple(
+        Landed(tuple(world.request(piece, block) for block in range(1 - piece, 4))) for piece in range(2)
+    )
+    assert lent == [Request(0, 0, PIECE), Request(1, 0, PIECE)]
+
+
+@pytest.mark.parametrize(
+    ("blocks", "rows"),
+    [
+        ([], []),
+        ([(0, 0, 8)], [1]),
+        ([(0, 0, 8), (0, 8, 8), (0, 16, 5)], [3]),
+        ([(0, 0, 8), (0, 8, 5), (0, 13, 5)], [2, 1]),  # only the last is shorter
+        ([(0, 0, 8), (0, 8, 9), (0, 17, 9)], [1, 2]),
+        ([(0, 0, 8), (0, 16, 8), (0, 8, 8)], [1, 1, 1]),
+        ([(0, 0, 8), (0, 0, 8)], [1, 1]),
+        ([(0, 0, 8), (1, 8, 8)], [1, 1]),
+        ([(0, at, 1) for at in range(MOST_BLOCKS + 1)], [MOST_BLOCKS, 1]),
+    ],
+)
+def test_what_is_a_row(blocks: list[tuple[int, int, int]], rows: list[int]):
+    assert [len(row) for row in in_rows([Request(*block) for block in blocks])] == rows
 
 
 def test_one_receive_is_for_so_many_places():
-    world = World({(): bytes((FORESEEN + 5) * BLOCK)})
+    world = World({(): bytes(FORESEEN + 5 * BLOCK)})
     world.expect_all()
     transfer = take(world)
-    assert sum(map(len, transfer.buffers())) == FORESEEN * BLOCK
+    assert sum(map(len, transfer.buffers())) == FORESEEN
 
 
 def test_too_long_a_body_is_an_error():
@@ -293,7 +326,7 @@ def test_too_long_a_body_is_an_error():
 
 def test_a_block_without_a_place_has_its_data_with_it():
     world = World()
-    world.orders.expect(world.request(0, 0), None)
+    world.orders.expect((world.request(0, 0),), None)
     transfer = take(world)
     world.orders.feed(transfer, world.body(transfer))
     assert world.orders.taken() == (Piece(0, 0, DATA[:BLOCK]),)
@@ -307,7 +340,7 @@ def test_a_block_without_a_place_has_its_data_with_it():
 def test_what_was_taken_back_before_its_get_is_not_asked_for():
     world = World()
     world.expect((0, 0), (0, 1), (0, 2))
-    world.orders.forget(world.request(0, 1))
+    world.orders.forget((world.request(0, 1),))
     assert world.run() == ([(0, 0, BLOCK), (0, 2 * BLOCK, 3 * BLOCK)], [(0, 0), (0, 2)])
 
 
@@ -319,7 +352,7 @@ def test_what_was_taken_back_in_the_middle_of_its_get_is_passed_over(come):
     body = world.body(transfer)
     world.orders.feed(transfer, body[:come])
     before = bytes(world.buffer)
-    world.orders.forget(world.request(0, 1))
+    world.orders.forget((world.request(0, 1),))
     world.orders.feed(transfer, body[come:])
     assert keys(world.orders.taken()) == [(0, 0), (0, 2)]
     assert world.buffer[BLOCK : 2 * BLOCK] == before[BLOCK : 2 * BLOCK]  # not a byte since it was taken back
@@ -331,7 +364,7 @@ def test_a_whole_block_that_was_not_fetched_yet_can_be_taken_back():
     world.expect((0, 0))
     transfer = take(world)
     world.orders.feed(transfer, world.body(transfer))
-    world.orders.forget(world.request(0, 0))
+    world.orders.forget((world.request(0, 0),))
     assert world.orders.taken() == ()
 
 
@@ -340,7 +373,7 @@ def test_a_body_that_nobody_wants_any_more_is_not_wanted():
     world.expect((0, 0), (0, 1))
     transfer = take(world)
     world.orders.feed(transfer, world.body(transfer)[:100])
-    world.orders.forget(world.request(0, 0))
+    world.orders.forget((world.request(0, 0),))
     wanted = [transfer.is_wanted]
     world.orders.forget_all()
     wanted.append(transfer.is_wanted)
@@ -354,7 +387,7 @@ def test_what_is_asked_for_again_comes_with_the_same_body_if_it_lies_ahead():
     transfer = take(world)
     world.orders.feed(transfer, world.body(transfer)[:100])
     for block in range(3):
-        world.orders.forget(world.request(0, block))
+        world.orders.forget((world.request(0, block),))
     world.expect((0, 0), (0, 2))
     world.orders.feed(transfer, world.body(transfer)[100:])
     assert keys(world.orders.taken()) == [(0, 2)]  # of the first block, the beginning was gone
@@ -363,14 +396,29 @@ def test_what_is_asked_for_again_comes_with_the_same_body_if_it_lies_ahead():
     assert world.buffer[:BLOCK] == DATA[:BLOCK]
 
 
-def test_what_a_transfer_did_not_bring_waits_again():
-    world = World()
-    world.expect((0, 0), (0, 1))
+@pytest.mark.parametrize("more", [0, 1, BLOCK - 1])
+@pytest.mark.parametrize("contents", [{(): DATA}, FOLDER])
+def test_what_a_transfer_did_not_bring_waits_again(contents, more):
+    world = World(contents)
+    world.expect((1, 0), (1, 1), (1, 2))
     transfer = take(world)
-    world.orders.feed(transfer, world.body(transfer)[:BLOCK])
+    world.orders.feed(transfer, world.body(transfer)[: BLOCK + more])
     world.orders.end(transfer)
-    assert keys(world.orders.taken()) == [(0, 0)]
-    assert world.run() == ([(0, BLOCK, 2 * BLOCK)], [(0, 1)])
+    assert keys(world.orders.taken()) == [(1, 0)]
+    get = transfer.get
+    assert world.run() == ([(transfer.resource, get.start + BLOCK, get.end)], [(1, 1), (1, 2)])
+    assert world.buffer[4 * BLOCK : 7 * BLOCK] == DATA[4 * BLOCK : 7 * BLOCK]
+
+
+def test_a_part_that_a_transfer_did_not_bring_waits_again():
+    world = World(FOLDER)
+    world.expect((0, 1))
+    transfer = take(world)
+    world.orders.feed(transfer, world.body(transfer)[:3])
+    world.orders.end(transfer)
+    gets, blocks = world.run()
+    assert (sorted(gets), blocks) == ([(0, BLOCK, BLOCK + 5), (2, 0, 4), (3, 0, BLOCK - 9)], [(0, 1)])
+    assert world.buffer[BLOCK : 2 * BLOCK] == DATA[BLOCK : 2 * BLOCK]
 
 
 # -- a server that does not know of ranges ---------------------------------------------------------------------------
@@ -384,12 +432,12 @@ def test_from_a_body_of_the_whole_file_comes_what_is_wanted():
     for at in range(0, len(DATA), 10_000):
         world.orders.feed(transfer, DATA[at : at + 10_000])
         if at == 100_000:
-            world.expect((0, 0), (5, 2))  # one is past, the other lies ahead
+            world.expect((0, 0), (1, 2), (1, 3), (5, 2))  # two are past or begun, the others lie ahead
             assert world.orders.next() is None  # one body at a time
-    assert keys(world.orders.taken()) == [(2, 0), (3, 0), (5, 2)]
+    assert keys(world.orders.taken()) == [(1, 3), (2, 0), (3, 0), (5, 2)]
     world.orders.end(transfer)
     assert take(world).get.start == 0
-    for block in (8, 12, 22):
+    for block in (7, 8, 12, 22):
         assert world.buffer[block * BLOCK : (block + 1) * BLOCK] == DATA[block * BLOCK : (block + 1) * BLOCK]
 
 
@@ -454,17 +502,18 @@ class Life(World):
 
     def ask(self) -> None:
         piece = self.random.randrange(self.metainfo.geometry.pieces)
-        key = piece, self.random.randrange(self.metainfo.geometry.block_count(piece))
-        if key not in self.lent:
-            request = self.request(*key)
-            self.lent[key] = place = memoryview(bytearray(b"\xee" * request.length))
-            self.orders.expect(request, lambda _: place)
+        first = self.random.randrange(self.metainfo.geometry.block_count(piece))
+        last = min(first + self.random.randrange(4), self.metainfo.geometry.block_count(piece) - 1)
+        requests = [self.request(piece, block) for block in range(first, last + 1) if (piece, block) not in self.lent]
+        memory = memoryview(bytearray(b"\xee" * PIECE))
+        for request in requests:
+            self.lent[piece, request.offset // BLOCK] = memory[request.offset :][: request.length]
+        self.orders.expect(requests, lambda asked: memory[asked.offset :][: asked.length])
 
     def take_back(self) -> None:
-        if self.lent:
-            key = self.random.choice(sorted(self.lent))
-            self.orders.forget(self.request(*key))
-            place = self.lent.pop(key)
+        gone = self.random.sample(sorted(self.lent), min(len(self.lent), self.random.randrange(4)))
+        self.orders.forget([self.request(*key) for key in gone])
+        for place in map(self.lent.pop, gone):
             self.taken_back.append((place, bytes(place)))
 
     def begin(self) -> None:

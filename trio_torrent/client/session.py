@@ -6,7 +6,7 @@ why there are no locks. A session that begins as a link has another heart first 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -198,13 +198,21 @@ class Session:
 
     async def _heart(self, scheduler: Scheduler) -> None:
         handle, perform = scheduler.handle, self.performer.perform
-        async for event in self._events:
-            commands = handle(event, trio.current_time())
-            if isinstance(event, PieceVerified | Released | DialFailed | Joined):
-                self._publish(event)
-            perform(commands)
+        async for first in self._events:
+            for event in self._with_those_behind(first):
+                commands = handle(event, trio.current_time())
+                if isinstance(event, PieceVerified | Released | DialFailed | Joined):
+                    self._publish(event)
+                perform(commands)
             if self._rest is not None:
                 self._stir(scheduler)
+
+    def _with_those_behind(self, event: Event) -> Iterator[Event]:
+        """An event and those behind it: an inbox full and one from each task that waits, since none runs meanwhile."""
+        with suppress(trio.WouldBlock):
+            while True:
+                yield event
+                event = self._events.receive_nowait()
 
     async def tick(self) -> None:
         """Tell the heart how time passes, from when others may come."""

@@ -18,6 +18,7 @@ from .answers import Answer
 from .buffers import PieceBuffers
 from .files import Files
 from .hashes import HashReader
+from .line import Line
 from .workers import Workers
 
 
@@ -39,6 +40,7 @@ class Store:
         self._metainfo = metainfo
         self.hashes: HashReader = HashReader(metainfo, files)
         self._buffers = PieceBuffers(metainfo.geometry.piece_length)
+        self._writing = Line()  # of pieces, to whichever file: they are written at the speed of memory, or of the disk
         self._verifying = 0
         self._idle = trio.Event()
         self._idle.set()
@@ -78,22 +80,31 @@ class Store:
                 self._idle.set()
             done(result)
 
-        self.workers.submit(partial(self._verify, piece, buffer, digests), finished)
+        self.workers.submit_in_two(
+            partial(self._compare, piece, buffer, digests=digests),
+            self._writing,
+            partial(self._write, buffer),
+            finished,
+        )
 
     async def settle(self) -> None:
         """Return when nothing is being written any more. What came of pieces that are not whole is forgotten."""
         self._buffers.clear()
         await self._idle.wait()
 
-    def _verify(self, piece: int, buffer: memoryview, digests: bool) -> Verdict:
+    def _compare(self, piece: int, buffer: memoryview, *, digests: bool) -> Verdict:
         geometry = self._metainfo.geometry
         data = buffer[: geometry.piece_size(piece)]
         content = geometry.content_size(piece)
         data[content:] = bytes(len(data) - content)  # padding was not asked for, and what came of it counts for nothing
         good = self._metainfo.piece_matches(piece, data)
-        if good:
-            self.files.write(geometry.piece_start(piece), data)
         return Verdict(piece, good, self._digests(data[:content]) if digests or not good else ())
+
+    def _write(self, buffer: memoryview, verdict: Verdict) -> Verdict:
+        if verdict.good:
+            geometry = self._metainfo.geometry
+            self.files.write(geometry.piece_start(verdict.piece), buffer[: geometry.piece_size(verdict.piece)])
+        return verdict
 
     def _digests(self, data: memoryview) -> tuple[bytes, ...]:
         """One for each block that was asked for: its leaf in the file's tree (BEP 52), or its SHA-1."""

@@ -17,7 +17,10 @@ from typing import TypeVar
 import outcome
 import trio
 
+from .line import Line
+
 T = TypeVar("T")
+U = TypeVar("U")
 
 _Job = Callable[[], None]
 
@@ -41,9 +44,25 @@ class Workers:
 
         RuntimeError after `stop`: nobody would do it, and who waits for it would wait for ever.
         """
+        self._put(partial(self._do, job, done))
+
+    def submit_in_two(
+        self,
+        job: Callable[[], T],
+        line: Line,
+        rest: Callable[[T], U],
+        done: Callable[[outcome.Outcome[U]], None],
+    ) -> None:
+        """Do `job` in a thread, then `rest` with its result when it is its turn in the line; else as `submit`.
+
+        What is raised in the first is the outcome, too.
+        """
+        self._put(partial(self._do_in_two, job, line, rest, done))
+
+    def _put(self, job: _Job) -> None:
         if self._stopped:
             raise RuntimeError("the client is closed")
-        self._jobs.put(partial(self._do, job, done))
+        self._jobs.put(job)
         if self._running < self.count:
             self._running += 1
             self._nursery.start_soon(self._stand)
@@ -96,6 +115,16 @@ class Workers:
         self._called = False  # before the first is taken: whoever is late to see it calls once too often
         while self._ends:
             self._ends.popleft()()
+
+    def _do_in_two(
+        self,
+        job: Callable[[], T],
+        line: Line,
+        rest: Callable[[T], U],
+        done: Callable[[outcome.Outcome[U]], None],
+    ) -> None:
+        result = outcome.capture(job)
+        line.do(partial(self._do, lambda: rest(result.unwrap()), done))
 
     async def _stand(self) -> None:
         with trio.CancelScope(shield=True):  # `stop` ends it: or else jobs would be lost that wait for it to begin

@@ -100,17 +100,20 @@ class SizedBody(httpx.AsyncByteStream):
         """Its next bytes can be had by `receive_into`."""
         return self._socket is not None and self._missing > 0 and not self._early
 
-    async def receive_into(self, buffers: Buffers) -> int:
+    async def receive_into(self, buffers: Buffers, patience: float) -> int:
         """Fill these, which have room for no more than the rest of the body; with how many bytes, 0 if it broke off.
 
-        Raises OSError.
+        Raises OSError, and TooSlowError if there are none for `patience` seconds. A fast server's are there already:
+        then others have their turn, but nobody is woken up.
         """
         assert self._socket is not None
+        await trio.lowlevel.checkpoint()
         while True:
-            await trio.lowlevel.wait_readable(self._socket)
             try:
                 count = os.readv(self._socket.fileno(), buffers())
             except BlockingIOError:
+                with trio.fail_after(patience):
+                    await trio.lowlevel.wait_readable(self._socket)
                 continue
             self._missing -= count
             return count
@@ -143,6 +146,7 @@ class _ParsedBody(httpx.AsyncByteStream):
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while True:
+            await trio.lowlevel.checkpoint()  # one receive may bring chunks of a byte by the thousand
             with _as_httpx_has_them():
                 event = await _next_event(self._http, self._stream, READ_BODY)
             if not isinstance(event, h11.Data):

@@ -81,7 +81,7 @@ class Http:
         """For many requests to one server, each for much: a web seed. Local addresses only with `allow_local`."""
         local = Local.ALWAYS if self._allow_local else Local.NEVER
         return Lane(
-            headers={**self._says, "Accept-Encoding": "identity"},
+            headers={**self._says, "Accept-Encoding": "identity", "Connection": "keep-alive"},
             parse=_parse,
             way=lambda url: self._way(url, local, None),
             transport=lambda url, way: self._bulk(self._context_for(url), way),

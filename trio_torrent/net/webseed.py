@@ -34,7 +34,7 @@ LANES = 4
 QUEUE = 1000
 
 # A GET for little waits so long for more to be asked for: where the disk is what is slow, that comes piece by piece.
-GATHER_SECONDS = 0.005
+GATHER_SECONDS = 0.002
 
 SIGN_OF_LIFE_SECONDS = 60.0  # half of what the scheduler takes for dead
 
@@ -81,14 +81,12 @@ class WebSeedConnection:
     def ask(self, requests: Sequence[Request], place: Callable[[Request], memoryview] | None) -> None:
         """Get blocks, for the places given; without any they come with data of their own."""
         self._asks += 1
-        for request in requests:
-            self._orders.expect(request, place)
+        self._orders.expect(requests, place)
         self._wake()
 
     def withdraw(self, requests: Sequence[Request], *, tell: bool = True) -> None:
         """Take back requests and their places. A body that nobody wants is left when more of it comes."""
-        for request in requests:
-            self._orders.forget(request)
+        self._orders.forget(requests)
 
     def serve(self, requests: Sequence[Request]) -> None:
         """It asks for nothing."""
@@ -178,7 +176,7 @@ class WebSeedConnection:
     async def _next(self, inbox: trio.MemorySendChannel[Event]) -> Transfer:
         while True:
             news = self._news  # what is asked for while we report counts, too
-            if self._orders.are_due:
+            if self._orders.are_due and self._orders.may_grow:
                 await self._gather()
             if (transfer := self._orders.next()) is not None:
                 return transfer
@@ -221,7 +219,11 @@ class WebSeedConnection:
     async def _report(self, inbox: trio.MemorySendChannel[Event]) -> None:
         if blocks := self._orders.taken():
             self._gave(sum(map(_size, blocks)))
-            await inbox.send(Received(self.id, blocks, self._asks))
+            event = Received(self.id, blocks, self._asks)
+            try:
+                inbox.send_nowait(event)  # receiving lets others have their turn: no need to do so here, too
+            except trio.WouldBlock:
+                await inbox.send(event)
 
 
 def _size(told: Landed | Piece) -> int:

@@ -6,82 +6,28 @@ blocks that follow one another, and what nobody wants to nowhere. A socket can f
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TypeAlias
-
-from .messages import Piece, Request
 from .web_answers import WebSeedError
+from .web_runs import Part, Run
 from .web_urls import Get, Where
 
-# Parts that one receive may fill, and thus blocks that one event brings: with whole ones a megabyte. With four times as
-# many a download takes a tenth longer: the threads that hash and write cannot go on while we go through what came.
-FORESEEN = 64
-
-Lend: TypeAlias = Callable[[Request], memoryview]
-"""Where a block belongs: as long as it is, and the same until it has come or is taken back."""
+# Bytes that one receive may fill, and one event brings. With half of it a download takes a twentieth longer: each wakes
+# up three tasks. More is no faster: the kernel hardly holds more ready.
+FORESEEN = 2 << 20
 
 _NOWHERE = memoryview(bytearray(64 * 1024))  # for what nobody wants; it is never read
-
-
-class Block:
-    """A block that was asked for, and goes where `lend` says or keeps its data. Nearly all are their own only part."""
-
-    __slots__ = ("_lend", "_place", "missing", "request")
-
-    def __init__(self, request: Request, lend: Lend | None) -> None:
-        self.request: Request = request
-        self.missing: int = request.length  # bytes
-        self._lend = lend
-        self._place: memoryview | None = None
-
-    @property
-    def place(self) -> memoryview:
-        """Where it goes; looked up when it is nearly its turn, as in `connection`."""
-        if self._place is None:
-            lend = self._lend
-            self._place = memoryview(bytearray(self.request.length)) if lend is None else lend(self.request)
-        return self._place
-
-    @property
-    def block(self) -> Block:
-        """As of a part."""
-        return self
-
-    @property
-    def size(self) -> int:
-        """Bytes."""
-        return self.request.length
-
-    def told(self) -> Request | Piece:
-        """What is there when it is whole."""
-        if self._lend is not None:
-            return self.request
-        return Piece(self.request.piece, self.request.offset, bytes(self.place))
-
-
-class Part:
-    """What one resource has of a block."""
-
-    __slots__ = ("block", "place", "size")
-
-    def __init__(self, block: Block, place: memoryview) -> None:
-        self.block: Block = block
-        self.place: memoryview[int] = place
-        self.size: int = len(place)  # bytes
 
 
 class Transfer:
     """One GET and its body, and what is wanted of it."""
 
-    def __init__(self, resource: int, start: int, end: int, parts: dict[int, Block | Part], get: Get) -> None:
+    def __init__(self, resource: int, start: int, end: int, parts: dict[int, Run | Part], get: Get) -> None:
         self.get = get
         self.resource = resource
         self.skipped: int = 0  # bytes that nobody wanted
         self._at = start  # bytes from the start of the resource, as of the body's
         self._end = end
         self._parts = parts  # by where they begin; all of them are ahead
-        self._current: Block | Part | None = None
-        self._filled = 0  # bytes of it
+        self._current: Run | Part | None = None
         self._has_gaps = False  # there may be something ahead that nobody wants
 
     @property
@@ -98,27 +44,26 @@ class Transfer:
 
     def buffers(self) -> list[memoryview]:
         """Where the next bytes of the body go, in this order; for use at once. None at its end."""
-        at, buffers = self._at, []
-        if self._current is not None:
-            buffers.append(self._current.place[self._filled :])
-            at += len(buffers[0])
-        while at < self._end and len(buffers) < FORESEEN:
-            part = self._parts.get(at)
-            buffer = _NOWHERE[: self._gap(at)] if part is None else part.place
+        at, room, buffers = self._at, FORESEEN, []
+        part = self._current or self._parts.get(at)
+        while at < self._end and room:
+            buffer = (_NOWHERE[: self._gap(at)] if part is None else part.room)[:room]
             buffers.append(buffer)
             at += len(buffer)
+            room -= len(buffer)
+            part = self._parts.get(at)
         return buffers
 
     def _gap(self, at: int) -> int:
         """Bytes from there on that nobody wants."""
         return min([start for start in self._parts if start > at], default=self._end) - at
 
-    def received(self, count: int) -> list[Block]:
-        """So many bytes went there; the blocks that are whole now."""
-        whole: list[Block] = []
+    def received(self, count: int) -> list[Run]:
+        """So many bytes went there; the runs of which blocks are whole now."""
+        whole: list[Run] = []
         while count:
-            if self._current is None and (part := self._parts.pop(self._at, None)) is not None:
-                self._current, self._filled = part, 0
+            if self._current is None:
+                self._current = self._parts.pop(self._at, None)
             size = self._skip(count) if self._current is None else self._fill(self._current, count, whole)
             self._at += size
             count -= size
@@ -129,32 +74,27 @@ class Transfer:
         self.skipped += size
         return size
 
-    def _fill(self, part: Block | Part, count: int, whole: list[Block]) -> int:
-        missing = part.size - self._filled
-        if count < missing:
-            self._filled += count
-            return count
-        self._current = None
-        block = part.block
-        block.missing -= part.size
-        if not block.missing:
-            whole.append(block)
-        return missing
+    def _fill(self, part: Run | Part, count: int, whole: list[Run]) -> int:
+        missing = part.size - part.filled
+        if part.fill(min(count, missing)):
+            whole.append(part.run)
+        if count >= missing:
+            self._current = None
+        return min(count, missing)
 
-    def feed(self, data: bytes) -> list[Block]:
-        """Take what came of the body; the blocks that are whole now. WebSeedError if it is too much."""
+    def put(self, data: memoryview) -> int:
+        """Copy what came of the body, or its beginning, to where it goes; how many bytes that were.
+
+        WebSeedError if it is too much.
+        """
         if len(data) > self.missing:
             raise WebSeedError("sends more than it said")
-        view, whole = memoryview(data), []
-        while view:
-            taken = 0
-            for buffer in self.buffers():
-                size = min(len(buffer), len(view) - taken)
-                buffer[:size] = view[taken : taken + size]
-                taken += size
-            whole += self.received(taken)
-            view = view[taken:]
-        return whole
+        taken = 0
+        for buffer in self.buffers():
+            size = min(len(buffer), len(data) - taken)
+            buffer[:size] = data[taken : taken + size]
+            taken += size
+        return taken
 
     # -- what is wanted ----------------------------------------------------------------------------------------------
 
@@ -163,19 +103,28 @@ class Transfer:
         if not self._has_gaps or where[0] != self.resource:
             return False
         offset = where[1]
-        ahead = self._at + (0 if self._current is None else self._current.size - self._filled)
+        ahead = self._at + (0 if self._current is None else self._current.size - self._current.filled)
         return ahead <= offset and offset + length <= self._end
 
-    def want(self, offset: int, part: Block | Part) -> None:
+    def want(self, offset: int, part: Run | Part) -> None:
         """Something that lies ahead is wanted."""
         self._parts[offset] = part
 
-    def drop(self, offset: int, block: Block) -> None:
-        """What the block has there is not wanted."""
-        if (part := self._parts.get(offset)) is not None and part.block is block:
+    def set_apart(self, piece: int) -> Run | None:
+        """Let what is being received of the piece be a block and no more; the rest of its run, which lies ahead."""
+        run = self._current
+        if not isinstance(run, Run) or run.piece != piece or run.is_block:
+            return None
+        rest = run.cut()
+        self._parts[self._at - run.filled + run.size] = rest
+        return rest
+
+    def drop(self, offset: int, run: Run) -> None:
+        """What the run has there is not wanted."""
+        if (part := self._parts.get(offset)) is not None and part.run is run:
             del self._parts[offset]
             self._has_gaps = True
-        if self._current is not None and self._current.block is block:
+        if self._current is not None and self._current.run is run:
             self._current = None
 
     def restart(self, answered: range) -> None:
@@ -183,7 +132,11 @@ class Transfer:
         self._at, self._end = answered.start, answered.stop
         self._has_gaps = True
 
-    def leftovers(self) -> dict[int, Block | Part]:
-        """What is wanted and did not come, but for a part that was begun."""
+    def leftovers(self) -> dict[int, Run | Part]:
+        """What is wanted and did not come."""
         parts, self._parts = self._parts, {}
+        if self._current is not None:
+            current, self._current = self._current, None
+            parts = {self._at - current.filled: current, **parts}
+            current.empty()
         return parts

@@ -55,9 +55,6 @@ class Probe:
 class Source(Protocol):
     """What a web seed has, and how to ask for it."""
 
-    def where(self, request: Request) -> Where | None:
-        """The resource that has all of a block, and its offset there; None where one has to look closer."""
-
     def spans(self, request: Request) -> list[Span]:
         """What a block is made of, in order."""
 
@@ -82,22 +79,12 @@ class Files:
         self._name = metainfo.info.raw_name
         self._layout: FileLayout = metainfo.layout
         self._geometry: Geometry = metainfo.geometry
-        self._last = 0  # the file that was needed last
-        self._piece_length = metainfo.geometry.piece_length
-
-    def where(self, request: Request) -> Where | None:
-        """Most blocks are in the same file as the one before."""
-        last = self._layout.files[self._last]
-        start = request.piece * self._piece_length + request.offset
-        inside = last.offset <= start and start + request.length <= last.end and not last.padding
-        return (self._last, start - last.offset) if inside else None
 
     def spans(self, request: Request) -> list[Span]:
         """One for each file that the block has a part in."""
         start = self._geometry.piece_start(request.piece) + request.offset
         files = self._layout.files
         parts = self._layout.slices(start, request.length)
-        self._last = parts[-1].file
         return [Span(None if files[part.file].padding else part.file, part.offset, part.length) for part in parts]
 
     def get(self, resource: int, start: int, end: int) -> Get:
@@ -134,10 +121,6 @@ class Script:
         url = url.partition("#")[0]
         self._url = f"{url}{'&' if '?' in url else '?'}info_hash={quote(info_hash, safe='')}"
         self._geometry = geometry
-
-    def where(self, request: Request) -> Where:
-        """Always in its piece."""
-        return request.piece, request.offset
 
     def spans(self, request: Request) -> list[Span]:
         """The block, as part of its piece."""

@@ -4,7 +4,7 @@ Blocks are asked for a few at a time, and a server wants few requests for many b
 and a request is made for as much of it as lies in a row; the next one is made when much waits, and no less than is on
 its way. Thus requests grow to half of what is outstanding, and a server always has something to send.
 
-    expect(request, lend)     this block is wanted; `lend` says where     forget(request)     no longer
+    expect(requests, lend)    these blocks are wanted; `lend` says where  forget(requests)    no longer
     next()                    a `Transfer`: a GET that should be made     end(transfer)       it is over
     transfer.buffers()        where its body goes                         received(transfer, count)   that many came
     feed(transfer, data)      the same for bytes that come by themselves
@@ -16,11 +16,12 @@ passed over, and so is whatever a server sends that does not know of ranges, up 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
 from .messages import Landed, Piece, Request
 from .web_answers import UnusableError
-from .web_transfer import Block, Lend, Part, Transfer
+from .web_runs import Lend, Part, Run, in_rows
+from .web_transfer import Transfer
 from .web_urls import Source, Span, Where
 
 MOST_REQUEST = 16 << 20  # bytes of one GET: libtorrent's `urlseed_max_request_bytes`
@@ -40,43 +41,51 @@ class Orders:
 
     def __init__(self, source: Source) -> None:
         self._source = source
-        self._blocks: dict[tuple[int, int], Block] = {}  # by piece and offset
-        self._waiting: dict[Where, Block | Part] = {}  # by resource and offset, the oldest first; in no transfer
+        self._runs: dict[int, list[Run]] = {}  # all that is missing, by piece
+        self._waiting: dict[Where, Run | Part] = {}  # by resource and offset, the oldest first; in no transfer
         self._waiting_bytes = 0
         self._transfers: list[Transfer] = []
-        self._whole: dict[tuple[int, int], Request | Piece] = {}  # those that have landed, or their data
+        self._told: list[Landed | Piece] = []  # of the blocks that are whole
         self._whole_files: dict[int, int] = {}  # resources of which all is sent always: bytes that nobody wanted
 
     def __repr__(self) -> str:
-        return f"<Orders for {len(self._blocks)} blocks, {len(self._transfers)} transfers>"
+        return f"<Orders for {len(self._runs)} pieces, {len(self._transfers)} transfers>"
 
     # -- what is asked for -------------------------------------------------------------------------------------------
 
-    def expect(self, request: Request, lend: Lend | None) -> None:
-        """The block is wanted; its data goes where `lend` says, or comes with the block."""
-        key = request.piece, request.offset
-        if key in self._blocks:
-            self.forget(request)
-        self._blocks[key] = block = Block(request, lend)
-        if (where := self._source.where(request)) is not None:
-            self._order(where, block)
-        else:
-            self._order_parts(block, self._source.spans(request))
+    def expect(self, requests: Sequence[Request], lend: Lend | None) -> None:
+        """The blocks are wanted; they go where `lend` says, or come with their data."""
+        for row in in_rows(requests) if lend is not None else [[request] for request in requests]:
+            run = Run(row, lend)
+            self._take_back(run)
+            self._add(run)
 
-    def _order_parts(self, block: Block, spans: Iterable[Span]) -> None:
+    def _add(self, run: Run) -> None:
+        """As one, if it can be. Where a body may have the beginning behind it, each block is looked for by itself."""
+        spans = self._source.spans(run.stretch)
+        if run.is_block or (len(spans) == 1 and spans[0].resource is not None and not self._whole_files):
+            self._runs.setdefault(run.piece, []).append(run)
+            self._order_spans(run, spans)
+        else:
+            for half in run.halves():
+                self._add(half)
+
+    def _order_spans(self, run: Run, spans: Sequence[Span]) -> None:
+        if len(spans) == 1 and spans[0].resource is not None:
+            self._order((spans[0].resource, spans[0].offset), run)
+            return
         at = 0
         for span in spans:
-            part = Part(block, block.place[at : at + span.length])
+            place = run.place[at : at + span.length]
             at += span.length
-            if span.resource is None:
-                part.place[:] = bytes(span.length)
-                block.missing -= span.length
-            else:
-                self._order((span.resource, span.offset), part)
-        if not block.missing:
-            self._finish([block])
+            if span.resource is not None:
+                self._order((span.resource, span.offset), Part(run, place))
+                continue
+            place[:] = bytes(span.length)
+            if run.fill(span.length):
+                self._tell(run)
 
-    def _order(self, where: Where, part: Block | Part) -> None:
+    def _order(self, where: Where, part: Run | Part) -> None:
         size = part.size
         for transfer in self._transfers:
             if transfer.lies_ahead(where, size):
@@ -85,27 +94,53 @@ class Orders:
         self._waiting[where] = part
         self._waiting_bytes += size
 
-    def forget(self, request: Request) -> None:
-        """Take the block's place back."""
-        key = request.piece, request.offset
-        self._whole.pop(key, None)
-        block = self._blocks.pop(key, None)
-        if block is None:
-            return
-        for span in self._source.spans(request):
-            if span.resource is None:
-                continue
-            if self._waiting.pop((span.resource, span.offset), None) is not None:
-                self._waiting_bytes -= span.length
+    def forget(self, requests: Sequence[Request]) -> None:
+        """Take back the places of blocks."""
+        for row in in_rows(requests):
+            self._take_back(Run(row, None))
+
+    def _take_back(self, gone: Run) -> None:
+        self._told = [told for told in map(gone.away_from, self._told) if told is not None]
+        if self._in_the_way(gone):
             for transfer in self._transfers:
-                if transfer.resource == span.resource:
-                    transfer.drop(span.offset, block)
+                if (rest := transfer.set_apart(gone.piece)) is not None:
+                    self._runs[gone.piece].append(rest)
+        for run in self._in_the_way(gone):
+            self._remove(run)
+            for left in run.without(gone):
+                self._add(left)
+
+    def _in_the_way(self, gone: Run) -> list[Run]:
+        """Those that have blocks of it."""
+        return [run for run in self._runs.get(gone.piece, ()) if gone.start < run.end and run.start < gone.end]
+
+    def _remove(self, run: Run) -> None:
+        self._unregister(run)
+        for resource, offset in self._places(run):
+            if (part := self._waiting.pop((resource, offset), None)) is not None:
+                self._waiting_bytes -= part.size
+            for transfer in self._transfers:
+                if transfer.resource == resource:
+                    transfer.drop(offset, run)
+
+    def _places(self, run: Run) -> Iterator[Where]:
+        """Where it is, or its parts are."""
+        for span in self._source.spans(run.stretch):
+            if span.resource is not None:
+                yield span.resource, span.offset
+
+    def _unregister(self, run: Run) -> None:
+        runs = self._runs[run.piece]
+        runs.remove(run)
+        if not runs:
+            del self._runs[run.piece]
 
     def forget_all(self) -> None:
         """Take back every place."""
-        for block in list(self._blocks.values()):
-            self.forget(block.request)
-        self._whole.clear()
+        for runs in list(self._runs.values()):
+            for run in runs[:]:
+                self._remove(run)
+        self._told = []
 
     # -- transfers ---------------------------------------------------------------------------------------------------
 
@@ -131,10 +166,10 @@ class Orders:
         if not self.are_due:
             return None
         resource, start = next(iter(self._waiting))
-        parts: dict[int, Block | Part] = {}
+        parts: dict[int, Run | Part] = {}
         end = start
-        while end - start < MOST_REQUEST and (part := self._waiting.pop((resource, end), None)) is not None:
-            parts[end] = part
+        while (part := self._waiting.get((resource, end))) is not None and end - start + part.size <= MOST_REQUEST:
+            parts[end] = self._waiting.pop((resource, end))
             end += part.size
         self._waiting_bytes -= end - start
         transfer = Transfer(resource, start, end, parts, self._source.get(resource, start, end))
@@ -166,14 +201,17 @@ class Orders:
 
     def feed(self, transfer: Transfer, data: bytes) -> None:
         """So much of the body has come. Raises WebSeedError if it is too much."""
-        skipped = transfer.skipped
-        self._finish(transfer.feed(data))
-        self._count_skipped(transfer, skipped)
+        view = memoryview(data)
+        while view:
+            count = transfer.put(view)
+            self.received(transfer, count)
+            view = view[count:]
 
     def received(self, transfer: Transfer, count: int) -> None:
         """So many bytes went to the transfer's buffers."""
         skipped = transfer.skipped
-        self._finish(transfer.received(count))
+        for run in transfer.received(count):
+            self._tell(run)
         self._count_skipped(transfer, skipped)
 
     def _count_skipped(self, transfer: Transfer, skipped: int) -> None:
@@ -187,22 +225,22 @@ class Orders:
         if self._whole_files.get(transfer.resource, 0) + more > most:
             raise UnusableError("cannot send parts of a file (HTTP ranges)")
 
-    def _finish(self, blocks: Iterable[Block]) -> None:
-        for block in blocks:
-            key = block.request.piece, block.request.offset
-            del self._blocks[key]
-            self._whole[key] = block.told()
+    def _tell(self, run: Run) -> None:
+        self._told.append(run.told())
+        if not run.size:
+            self._unregister(run)
 
     def end(self, transfer: Transfer) -> None:
         """The transfer is over; what it was to bring and has not waits again."""
         self._transfers.remove(transfer)
         for offset, part in transfer.leftovers().items():
-            self._order((transfer.resource, offset), part)
+            if isinstance(part, Run):
+                self._unregister(part)
+                self._add(part)
+            else:
+                self._order((transfer.resource, offset), part)
 
     def taken(self) -> tuple[Landed | Piece, ...]:
         """The blocks that are whole, each once."""
-        whole = self._whole.values()
-        landed = tuple([block for block in whole if isinstance(block, Request)])
-        brought = [block for block in whole if isinstance(block, Piece)] if len(landed) < len(whole) else []
-        self._whole = {}
-        return (Landed(landed), *brought) if landed else tuple(brought)
+        told, self._told = self._told, []
+        return tuple(told)
