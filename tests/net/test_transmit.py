@@ -39,7 +39,7 @@ async def collect(stream: trio.abc.ReceiveStream, into: bytearray) -> None:
 
 async def test_all_of_it_goes_in_order(streams: Pair):
     us, them = streams
-    send, came = sender(us), bytearray()
+    send, came = sender(us, 60), bytearray()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(collect, them, came)
         for part in (DATA, b"", bytearray(b"more"), b"and more"):
@@ -53,7 +53,7 @@ async def test_who_reads_nothing_keeps_it_waiting():
     us, them = sockets()
     async with us, them:
         with trio.move_on_after(0.01) as scope:
-            await sender(us)(DATA)
+            await sender(us, 60)(DATA)
     assert scope.cancelled_caught
 
 
@@ -61,7 +61,7 @@ async def test_it_is_cancelled_before_it_begins(streams: Pair):
     us, _ = streams
     with trio.CancelScope() as scope:
         scope.cancel()
-        await sender(us)(FEW)
+        await sender(us, 60)(FEW)
     assert scope.cancelled_caught
 
 
@@ -71,7 +71,7 @@ async def test_others_have_their_turn_even_if_there_is_always_room(streams: Pair
     async with trio.open_nursery() as nursery:
         nursery.start_soon(collect, them, came)
         for _ in range(10):
-            await sender(us)(FEW)
+            await sender(us, 60)(FEW)
         assert came
         nursery.cancel_scope.cancel()
 
@@ -80,7 +80,7 @@ async def test_nobody_there_is_an_error(streams: Pair):
     us, them = streams
     await them.aclose()
     with pytest.raises((OSError, trio.BrokenResourceError)):
-        await sender(us)(DATA)
+        await sender(us, 60)(DATA)
 
 
 async def test_a_full_buffer_is_waited_for_without_asking(monkeypatch: pytest.MonkeyPatch):
@@ -98,7 +98,7 @@ async def test_a_full_buffer_is_waited_for_without_asking(monkeypatch: pytest.Mo
     came = bytearray()
     async with us, them, trio.open_nursery() as nursery:
         nursery.start_soon(collect, them, came)
-        await sender(us)(DATA)
+        await sender(us, 60)(DATA)
         await us.aclose()
     assert refused == []
     assert came == DATA
@@ -108,17 +108,21 @@ async def test_but_a_buffer_that_is_full_from_the_start_is_waited_for():
     us, them = sockets()
     async with us, them:
         with trio.move_on_after(0.01):
-            await sender(us)(DATA)
+            await sender(us, 60)(DATA)
         came = bytearray()
         async with trio.open_nursery() as nursery:
             nursery.start_soon(collect, them, came)
-            await sender(us)(b"the end")
+            await sender(us, 60)(b"the end")
             await us.aclose()
         assert came.endswith(b"the end")
 
 
-async def test_elsewhere_the_stream_sends_itself(monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("plain", [True, False])
+async def test_who_reads_nothing_for_too_long(plain: bool, monkeypatch: pytest.MonkeyPatch):
+    """Also where sockets are no descriptors, and the stream sends itself."""
+    if not plain:
+        monkeypatch.delattr("os.writev")
     us, them = sockets()
-    monkeypatch.delattr("os.writev")
     async with us, them:
-        assert sender(us) == us.send_all
+        with pytest.raises(trio.TooSlowError):
+            await sender(us, 0.01)(DATA)

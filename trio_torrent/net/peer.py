@@ -21,6 +21,7 @@ from trio_torrent.wire.ut_metadata import MetadataData, encode_metadata
 from .backlog import Backlog
 from .boundary import Boundary
 from .dial import in_words
+from .inbox import post
 from .receive import receiver
 from .throttle import Throttle
 from .transmit import sender
@@ -56,7 +57,7 @@ class PeerConnection:
     ) -> None:
         self.id = peer
         self._stream = stream
-        self._transmit = sender(stream)
+        self._transmit = sender(stream, STUCK_SECONDS)
         self._connection = connection
         self._fast = fast
         self._read_blocks = read_blocks
@@ -163,7 +164,7 @@ class PeerConnection:
         receive = receiver(self._stream, self._connection)
         while messages is not None:
             if messages:
-                await inbox.send(Received(self.id, messages, self._asks))
+                await post(inbox, Received(self.id, messages, self._asks))
             messages = await receive()
 
     async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:
@@ -195,12 +196,11 @@ class PeerConnection:
         start = trio.current_time()
         await self._send(blocks)
         self._backlog.sent(trio.current_time() - start)
-        await inbox.send(Served(self.id, batch))
+        await post(inbox, Served(self.id, batch))
 
     async def _send(self, data: bytes | bytearray) -> None:
         try:
-            with trio.fail_after(STUCK_SECONDS):
-                await self._transmit(data)
+            await self._transmit(data)
         except trio.TooSlowError:
             raise PeerError("does not read what we send") from None
 

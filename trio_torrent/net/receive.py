@@ -32,6 +32,7 @@ def _scattering(stream: trio.SocketStream, connection: Connection) -> Receive:
 
     async def receive() -> tuple[Heard, ...] | None:
         if connection.has_more:
+            await trio.lowlevel.checkpoint()
             return connection.more()
         while True:
             await trio.lowlevel.wait_readable(socket)

@@ -16,23 +16,38 @@ Send: TypeAlias = Callable[[bytes | bytearray], Awaitable[None]]
 """Return when the system has all of it."""
 
 
-def sender(stream: trio.abc.SendStream) -> Send:
-    """How to send to this stream, one thing at a time. Raises OSError or trio's stream errors when called."""
+def sender(stream: trio.abc.SendStream, patience: float) -> Send:
+    """How to send to this stream, one thing at a time. Raises OSError or trio's stream errors when called, and
+    TooSlowError if it takes more than `patience` seconds.
+    """
     if isinstance(stream, trio.SocketStream) and hasattr(os, "writev"):  # elsewhere sockets are no descriptors
-        return _plain(stream)
-    return stream.send_all
+        return _plain(stream, patience)
+    return _any(stream, patience)
 
 
-def _plain(stream: trio.SocketStream) -> Send:
+def _plain(stream: trio.SocketStream, patience: float) -> Send:
     socket = stream.socket
 
     async def send(data: bytes | bytearray) -> None:
         await trio.lowlevel.checkpoint()
         with memoryview(data) as rest:
             sent = _write(socket, rest)
-            while sent < len(rest):
-                await trio.lowlevel.wait_writable(socket)
-                sent += _write(socket, rest[sent:])
+            if sent < len(rest):
+                with trio.fail_after(patience):
+                    await send_rest(rest, sent)
+
+    async def send_rest(data: memoryview, sent: int) -> None:
+        while sent < len(data):
+            await trio.lowlevel.wait_writable(socket)
+            sent += _write(socket, data[sent:])
+
+    return send
+
+
+def _any(stream: trio.abc.SendStream, patience: float) -> Send:
+    async def send(data: bytes | bytearray) -> None:
+        with trio.fail_after(patience):
+            await stream.send_all(data)
 
     return send
 

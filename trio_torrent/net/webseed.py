@@ -24,6 +24,7 @@ from trio_torrent.wire.web_urls import Get, Source
 from trio_torrent.wire.webseed import Orders
 
 from .boundary import Boundary
+from .inbox import post
 from .lane import Answer, Lane, OpenLane
 
 # Connections to one web seed: Transmission's number. On a link with some delay two keep the server busy, and where
@@ -219,11 +220,7 @@ class WebSeedConnection:
     async def _report(self, inbox: trio.MemorySendChannel[Event]) -> None:
         if blocks := self._orders.taken():
             self._gave(sum(map(_size, blocks)))
-            event = Received(self.id, blocks, self._asks)
-            try:
-                inbox.send_nowait(event)  # receiving lets others have their turn: no need to do so here, too
-            except trio.WouldBlock:
-                await inbox.send(event)
+            await post(inbox, Received(self.id, blocks, self._asks))
 
 
 def _size(told: Landed | Piece) -> int:
