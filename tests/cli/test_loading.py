@@ -87,7 +87,7 @@ async def test_udp_trackers_are_asked_without_http(tmp_path: Path):
 async def test_web_seeds_need_http_and_no_trackers(tmp_path: Path):
     found = await loaded(tmp_path, *ALONE, web_seeds=("http://127.0.0.1:1/",))
     assert found >= WEB_SEEDS
-    assert found <= WEB_SEEDS | HTTP | {"rich", "pygments"}  # httpx brings its own command line
+    assert found <= WEB_SEEDS | HTTP
 
 
 @pytest.mark.slow

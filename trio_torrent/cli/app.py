@@ -13,6 +13,7 @@ from .commands import commands
 from .completion import VARIABLE
 from .exits import Exit, complaint, exit_code, explain, leaves
 from .garbage import uncollected
+from .light import travel_light
 from .program import NAME
 from .streams import finish_streams, prepare_streams
 
@@ -20,6 +21,7 @@ from .streams import finish_streams, prepare_streams
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
     """The program: runs a command and exits with its code. `arguments` are the shell's by default."""
     prepare_streams()
+    travel_light()
     if VARIABLE in os.environ:
         commands.main(prog_name=NAME)  # tells a shell how a line may go on
     with uncollected():
