@@ -57,7 +57,12 @@ class Workers:
 
         What is raised in the first is the outcome, too.
         """
-        self._put(partial(self._do_in_two, job, line, rest, done))
+
+        def first() -> None:
+            result = outcome.capture(job)
+            line.do(partial(self._do, lambda: rest(result.unwrap()), done))
+
+        self._put(first)
 
     def _put(self, job: _Job) -> None:
         if self._stopped:
@@ -115,16 +120,6 @@ class Workers:
         self._called = False  # before the first is taken: whoever is late to see it calls once too often
         while self._ends:
             self._ends.popleft()()
-
-    def _do_in_two(
-        self,
-        job: Callable[[], T],
-        line: Line,
-        rest: Callable[[T], U],
-        done: Callable[[outcome.Outcome[U]], None],
-    ) -> None:
-        result = outcome.capture(job)
-        line.do(partial(self._do, lambda: rest(result.unwrap()), done))
 
     async def _stand(self) -> None:
         with trio.CancelScope(shield=True):  # `stop` ends it: or else jobs would be lost that wait for it to begin

@@ -9,7 +9,7 @@ from trio_torrent.swarm.events import Event
 
 async def post(inbox: trio.MemorySendChannel[Event], event: Event) -> None:
     """Wait for room, if there is none. Else others do not have their turn here: whoever calls this lets them have it by
-    receiving or sending something, and a round of the event loop for each event would be a tenth of its work.
+    receiving or sending something, and one more round of the event loop for each event is spared.
     """
     try:
         inbox.send_nowait(event)

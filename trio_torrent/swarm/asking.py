@@ -75,9 +75,7 @@ class Asking:
         self._all_limits = limits
         self._random = random
         self._piece_blocks = -(-geometry.piece_length // BLOCK_SIZE)
-        self._givers = (
-            0  # peers that have something for us and do not choke us; they share the memory for pieces in flight
-        )
+        self._givers = 0  # have something for us and do not choke us; they share the memory for pieces in flight
         self._paces = 0.0  # bytes a second, of all givers when they were last looked at
         self.hungry: dict[PeerId, Peer] = {}  # could take more than there was to ask for, longest first
 
