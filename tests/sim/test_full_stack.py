@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from random import Random
+from statistics import median
 
 import attrs
 import pytest
@@ -91,14 +92,19 @@ async def swarm(tmp_path: Path, count: int, *, seed: int = 1) -> AsyncIterator[S
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [1, 2])
-async def test_the_model_tells_the_truth(tmp_path: Path, seed: int, autojump_clock: MockClock):
-    """A crowd of six takes as long in the model as it does in full."""
-    model = even_crowd(seed, 6, up=UP, delay=DELAY, size=len(PAYLOAD), piece=32768)
-    async with swarm(tmp_path, 6, seed=seed) as crowd:
-        began = trio.current_time()
-        took = await crowd.complete(*range(1, 7), seconds=100) - began
-    assert took == pytest.approx(model.last, rel=0.2)
+async def test_the_model_tells_the_truth(tmp_path: Path, autojump_clock: MockClock):
+    """A crowd of six takes as long in the model as it does in full.
+
+    Either one's single runs are 22 to 30 s: which block comes first decides much in so small a crowd, and in full it is
+    threads that decide it, no seed. So medians are compared.
+    """
+    model = median(even_crowd(seed, 6, up=UP, delay=DELAY, size=len(PAYLOAD), piece=32768).last for seed in range(15))
+    took = []
+    for seed in range(5):
+        async with swarm(tmp_path / f"{seed}", 6, seed=seed) as crowd:
+            began = trio.current_time()
+            took.append(await crowd.complete(*range(1, 7), seconds=100) - began)
+    assert median(took) == pytest.approx(model, rel=0.2)
 
 
 @pytest.mark.slow
