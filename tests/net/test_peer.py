@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
@@ -183,6 +184,31 @@ async def test_what_is_said_at_once_goes_in_one_send_and_in_order():
         await trio.testing.wait_all_tasks_blocked()
         expected: list[wire.Message] = [wire.Interested(), wire.Have(1), wire.Have(2), wire.Request(0, 0, 5)]
         assert bench.stream.sent == [encode_all(expected)]
+
+
+async def test_on_a_socket_it_is_said_at_once():
+    """And in order, where the system does not take all of it."""
+    said: list[wire.Message] = [wire.Extended(1, bytes(60_000)) for _ in range(100)]
+    send, _ = trio.open_memory_channel[Event](1000)
+    us, them = map(trio.SocketStream, trio.socket.socketpair())
+    connection = Connection(pieces=100, fast=True)
+    peer = PeerConnection(
+        ME, us, connection, fast=True, read_blocks=read_blocks, throttle=no_limit(), boundary=Boundary()
+    )
+    async with them, trio.open_nursery() as nursery:
+        nursery.start_soon(peer.run, send)
+        await trio.testing.wait_all_tasks_blocked()
+        peer.send([wire.Interested()])
+        assert os.read(them.socket.fileno(), 100) == encode(wire.Interested())
+        for message in said:
+            peer.send([message])
+        came = bytearray()
+        while len(came) < len(encode_all(said)):
+            came += await them.receive_some()
+        peer.send([wire.NotInterested()])
+        assert came == encode_all(said)
+        assert os.read(them.socket.fileno(), 100) == encode(wire.NotInterested())
+        nursery.cancel_scope.cancel()
 
 
 async def test_a_slow_writer_does_not_keep_the_reader_waiting():

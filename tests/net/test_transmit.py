@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from tests.payload import random_bytes
-from trio_torrent.net.transmit import sender
+from trio_torrent.net.transmit import sender, sender_at_once
 
 DATA = random_bytes(3 << 20)  # more than the buffers of a socket hold
 FEW = bytes(100)
@@ -126,3 +126,29 @@ async def test_who_reads_nothing_for_too_long(plain: bool, monkeypatch: pytest.M
     async with us, them:
         with pytest.raises(trio.TooSlowError):
             await sender(us, 0.01)(DATA)
+
+
+async def test_what_the_system_has_room_for_goes_at_once():
+    us, them = sockets()
+    came = bytearray()
+    async with us, them, trio.open_nursery() as nursery:
+        taken = sender_at_once(us)(DATA)
+        assert 0 < taken < len(DATA)
+        assert sender_at_once(us)(DATA) == 0
+        nursery.start_soon(collect, them, came)
+        await sender(us, 60)(DATA[taken:])
+        await us.aclose()
+    assert came == DATA
+
+
+async def test_other_streams_take_nothing_at_once():
+    us, _ = trio.testing.memory_stream_pair()
+    assert sender_at_once(us)(FEW) == 0
+
+
+async def test_nobody_there_takes_nothing_at_once():
+    us, them = sockets()
+    await them.aclose()
+    assert sender_at_once(us)(FEW) == 0
+    await us.aclose()
+    assert sender_at_once(us)(FEW) == 0

@@ -1,7 +1,7 @@
 """One connected peer: a reader and a writer, under one roof.
 
-The reader turns what comes into events. The writer says what it is told to, and sends blocks in between. Neither
-decides anything: the methods that are not async carry out the scheduler's commands, at once and without waiting.
+The reader turns what comes into events. The writer sends blocks, and says in between what could not be said at once.
+Neither decides anything: the methods that are not async carry out the scheduler's commands without waiting.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from .dial import in_words
 from .inbox import post
 from .receive import receiver
 from .throttle import Throttle
-from .transmit import sender
+from .transmit import sender, sender_at_once
 
 ReadBlocks = Callable[[Sequence[Request]], Awaitable[bytes | bytearray]]
 """The `piece` messages that answer the requests, end to end. Raises StorageError."""
@@ -58,12 +58,15 @@ class PeerConnection:
         self.id = peer
         self._stream = stream
         self._transmit = sender(stream, STUCK_SECONDS)
+        self._transmit_at_once = sender_at_once(stream)
         self._connection = connection
         self._fast = fast
         self._read_blocks = read_blocks
         self._boundary = boundary
         self._say, self._unsaid = trio.open_memory_channel[Sequence[Message]](MOST_UNSAID)
         self._waiting = 0  # messages in it
+        self._writing = False  # so that what is said now must wait
+        self._unsent = b""  # what the system did not take at once, to be sent before anything else
         self._asks = 0
         self._throttle = throttle
         self._backlog = Backlog(throttle, self._wake_writer)
@@ -80,7 +83,13 @@ class PeerConnection:
     # -- commands ----------------------------------------------------------------------------------------------------
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Say these."""
+        """Say these: at once if that is possible, since the writer would have to be woken for it."""
+        if messages and not (self._writing or self._waiting):
+            data = encode_all(messages)
+            self._unsent = data[self._transmit_at_once(data) :]
+            if not self._unsent:
+                return
+            messages = ()
         self._waiting += max(1, len(messages))  # one entry may hold thousands of rejects
         if self._waiting > MOST_UNSAID:
             self.drop("does not read what we say")
@@ -169,6 +178,7 @@ class PeerConnection:
 
     async def _write(self, inbox: trio.MemorySendChannel[Event]) -> None:
         async for messages in self._unsaid:
+            self._writing = True
             await self._speak(messages)
             while (batch := self._backlog.next_batch()) or self._hash_requests or self._metadata:
                 if batch:
@@ -178,6 +188,7 @@ class PeerConnection:
                 if self._metadata:
                     await self._send_metadata()
                 await self._speak(())
+            self._writing = False
 
     async def _speak(self, messages: Sequence[Message]) -> None:
         """Say these and whatever else waits to be said, in one go."""
@@ -188,8 +199,9 @@ class PeerConnection:
         except trio.WouldBlock:
             pass
         self._waiting = 0
-        if batch:
-            await self._send(encode_all(batch))
+        data, self._unsent = self._unsent + encode_all(batch), b""
+        if data:
+            await self._send(data)
 
     async def _send_blocks(self, batch: tuple[Request, ...], inbox: trio.MemorySendChannel[Event]) -> None:
         blocks = await self._read_blocks(batch)

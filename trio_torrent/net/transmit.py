@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from functools import partial
 from typing import TypeAlias
 
 import trio
 
 Send: TypeAlias = Callable[[bytes | bytearray], Awaitable[None]]
 """Return when the system has all of it."""
+
+SendAtOnce: TypeAlias = Callable[[bytes], int]
+"""How many bytes the system has taken, without waiting and without raising: who sends the rest will hear why."""
 
 
 def sender(stream: trio.abc.SendStream, patience: float) -> Send:
@@ -23,6 +28,13 @@ def sender(stream: trio.abc.SendStream, patience: float) -> Send:
     if isinstance(stream, trio.SocketStream) and hasattr(os, "writev"):  # elsewhere sockets are no descriptors
         return _plain(stream, patience)
     return _any(stream, patience)
+
+
+def sender_at_once(stream: trio.abc.SendStream) -> SendAtOnce:
+    """How to send to this stream while nothing is being sent to it. Only a plain socket takes anything so."""
+    if isinstance(stream, trio.SocketStream) and hasattr(os, "writev"):
+        return partial(_write_if_possible, stream.socket)
+    return lambda data: 0
 
 
 def _plain(stream: trio.SocketStream, patience: float) -> Send:
@@ -50,6 +62,12 @@ def _any(stream: trio.abc.SendStream, patience: float) -> Send:
             await stream.send_all(data)
 
     return send
+
+
+def _write_if_possible(socket: trio.socket.SocketType, data: bytes) -> int:
+    with suppress(OSError):
+        return os.write(socket.fileno(), data)
+    return 0
 
 
 def _write(socket: trio.socket.SocketType, data: memoryview) -> int:
