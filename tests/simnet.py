@@ -203,6 +203,8 @@ class InlineWorkers(Workers):
         line: Line,
         rest: Callable[[T], U],
         done: Callable[[outcome.Outcome[U]], None],
+        *,
+        together: int = 1,
     ) -> None:
         done(outcome.capture(lambda: rest(job())))
 

@@ -13,7 +13,7 @@ import trio
 import trio.testing
 
 from trio_torrent.disk.line import Line
-from trio_torrent.disk.workers import open_workers
+from trio_torrent.disk.workers import Workers, open_workers
 
 
 def threads() -> set[str]:
@@ -138,18 +138,24 @@ async def test_an_exception_in_the_block_comes_out():
     assert not threads()
 
 
+def calls_of(workers: Workers, monkeypatch: pytest.MonkeyPatch) -> list[object]:
+    """What trio's thread is woken for, from now on."""
+    calls, real = list[object](), workers._token.run_sync_soon
+
+    def run_sync_soon(call: Callable[[], object]) -> None:
+        calls.append(call)
+        real(call)
+
+    monkeypatch.setattr(workers, "_token", SimpleNamespace(run_sync_soon=run_sync_soon))
+    return calls
+
+
 async def test_the_ends_of_jobs_that_are_done_together_come_together(monkeypatch: pytest.MonkeyPatch):
     """And trio's thread, which is busy here, is woken once for all of them."""
-    calls, done, over = list[object](), list[int](), threading.Event()
+    done, over = list[int](), threading.Event()
     async with open_workers(1) as workers:
         await workers.run(int)  # from here on, there is a thread
-        real = workers._token.run_sync_soon
-
-        def run_sync_soon(call: Callable[[], object]) -> None:
-            calls.append(call)
-            real(call)
-
-        monkeypatch.setattr(workers, "_token", SimpleNamespace(run_sync_soon=run_sync_soon))
+        calls = calls_of(workers, monkeypatch)
         for number in range(10):
             workers.submit(partial(pow, number, 1), lambda result: done.append(result.unwrap()))
         workers.submit(over.set, lambda result: None)
@@ -208,6 +214,48 @@ async def test_the_second_parts_of_a_line_are_done_one_by_one_and_hold_up_no_fir
         for number in range(5):
             workers.submit_in_two(partial(first, number), line, second, lambda result: done.append(result.unwrap()))
     assert sorted(done) == list(range(5))
+
+
+async def test_while_others_wait_so_many_ends_are_told_together(monkeypatch: pytest.MonkeyPatch):
+    begun, go, done = threading.Semaphore(0), threading.Semaphore(0), list[int]()
+
+    def job(number: int) -> int:
+        begun.release()
+        assert go.acquire(timeout=10)
+        return number
+
+    async with open_workers(1) as workers:
+        await workers.run(int)
+        calls = calls_of(workers, monkeypatch)
+        for number in range(5):
+            workers.submit_in_two(
+                partial(job, number),
+                Line(),
+                lambda number: number,
+                lambda result: done.append(result.unwrap()),
+                together=3,
+            )
+        assert begun.acquire(timeout=10)
+        for ended, told in ((1, 0), (2, 0), (3, 1), (4, 1)):
+            go.release()
+            assert begun.acquire(timeout=10)  # the next one; the thread is done with those before
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            assert (len(calls), len(done)) == (told, 3 * told), ended
+        go.release()  # behind the last one nobody waits
+    assert done == [0, 1, 2, 3, 4]
+    assert len(calls) == 2
+
+
+async def test_an_end_that_is_waited_for_brings_those_before():
+    go, done, heard = threading.Event(), list[int](), trio.Event()
+    async with open_workers(1) as workers:
+        workers.submit_in_two(int, Line(), int, lambda result: done.append(result.unwrap()), together=9)
+        workers.submit(int, lambda result: heard.set())
+        workers.submit(partial(go.wait, 10), lambda result: None)
+        with trio.fail_after(5):
+            await heard.wait()
+        assert done == [0]
+        go.set()
 
 
 # -- many jobs -------------------------------------------------------------------------------------------------------

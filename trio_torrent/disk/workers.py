@@ -52,15 +52,17 @@ class Workers:
         line: Line,
         rest: Callable[[T], U],
         done: Callable[[outcome.Outcome[U]], None],
+        *,
+        together: int = 1,
     ) -> None:
         """Do `job` in a thread, then `rest` with its result when it is its turn in the line; else as `submit`.
 
-        What is raised in the first is the outcome, too.
+        What is raised in the first is the outcome, too. While other jobs wait, the ends of so many are told together.
         """
 
         def first() -> None:
             result = outcome.capture(job)
-            line.do(partial(self._do, lambda: rest(result.unwrap()), done))
+            line.do(partial(self._do, lambda: rest(result.unwrap()), done, together))
 
         self._put(first)
 
@@ -110,11 +112,14 @@ class Workers:
         for _ in range(self._running):
             self._jobs.put(None)
 
-    def _do(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None]) -> None:
+    def _do(self, job: Callable[[], T], done: Callable[[outcome.Outcome[T]], None], together: int = 1) -> None:
         self._ends.append(partial(done, outcome.capture(job)))
-        if not self._called:  # else it comes for the others, and need not be woken for each
-            self._called = True
-            self._token.run_sync_soon(self._finish)
+        if self._called:
+            return  # it comes for the others, and need not be woken for each
+        if len(self._ends) < together and not self._jobs.empty() and not self._stopped:
+            return  # one of those that wait ends later than this, and tells of both
+        self._called = True
+        self._token.run_sync_soon(self._finish)
 
     def _finish(self) -> None:
         self._called = False  # before the first is taken: whoever is late to see it calls once too often
