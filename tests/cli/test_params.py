@@ -9,7 +9,17 @@ from trio_torrent.cli.params import DURATION, INTERFACE, PEER, RATE, RATIO, SIZE
 
 @pytest.mark.parametrize(
     ("text", "size"),
-    [("1", 1), ("512", 512), ("16K", 16384), ("256M", 256 << 20), ("2g", 2 << 30), ("1.5K", 1536), (" 7 ", 7)],
+    [
+        ("1", 1),
+        (" 7 ", 7),
+        ("16K", 16384),
+        ("1.5K", 1536),
+        ("256M", 256 << 20),
+        ("2g", 2 << 30),
+        ("256KiB", 256 << 10),
+        ("1.5 MiB", 3 << 19),
+        ("1 gib", 1 << 30),
+    ],
 )
 def test_sizes(text, size):
     assert SIZE.convert(text, None, None) == size
@@ -22,7 +32,10 @@ def test_durations(text, seconds):
     assert DURATION.convert(text, None, None) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1T", "0", "0.5", "1e3", "nan", "inf", "1KB", "٣", "9" * 400])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "-1", "1T", "0", "0.5", "1e3", "nan", "inf", "1KB", "1iB", "KiB", "1  K", "٣", "9" * 400],
+)
 def test_no_sizes(text):
     with pytest.raises(click.BadParameter, match="is not a size: write bytes"):
         SIZE.convert(text, None, None)

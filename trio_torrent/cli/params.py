@@ -22,6 +22,7 @@ else:
     ParamType = click.ParamType  # older versions of click have no arguments for it
 
 _SIZES = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30}
+_SIZES |= {f"{unit}IB": size for unit, size in _SIZES.items() if unit}  # as we write them ourselves
 _DURATIONS = {"": 1, "S": 1, "M": 60, "H": 3600}
 
 SHORTEST_PIECE = 16 << 10  # bytes; a leaf of v2's hash trees, and what one request asks for
@@ -187,7 +188,7 @@ def _url(text: str, schemes: tuple[str, ...]) -> str:
 
 def _scaled(text: str, units: Mapping[str, int]) -> float | None:
     """A decimal number and a unit; None if it is anything else. Fifteen digits are what a float holds."""
-    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?)([A-Z]?)", text.strip().upper(), re.ASCII)
+    match = re.fullmatch(r"(\d{1,15}(?:\.\d{1,15})?) ?([A-Z]{0,3})", text.strip().upper(), re.ASCII)
     return float(match[1]) * units[match[2]] if match and match[2] in units else None
 
 
