@@ -5,8 +5,8 @@ import os
 import pytest
 from hypothesis import HealthCheck, settings
 
-# `fast` is what everybody runs; `deep` is for a night.
-settings.register_profile("fast", deadline=None)
+# `fast` is what everybody runs; `deep` is for a night. Neither fails because a machine is busy.
+settings.register_profile("fast", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile(
     "deep", deadline=None, max_examples=20_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
