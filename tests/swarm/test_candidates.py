@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -286,16 +287,26 @@ def test_whom_the_user_names_may_be_starting_up():
     candidates = Candidates(Random(1))
     candidates.add([address(1)], USER, frozenset())
     first = SOON[-1] + REST_SECONDS
-    assert refused(candidates, address(1), 0, 1000) == [*SOON, first, first + 2 * REST_SECONDS]
+    assert refused(candidates, address(1), 0, first + 2 * REST_SECONDS) == [*SOON, first]
+
+
+def test_whom_the_user_names_is_never_given_up():
+    """Nobody else may ever name it."""
+    candidates = Candidates(Random(1))
+    candidates.add([address(1)], USER, frozenset())
+    late = refused(candidates, address(1), 0, 4 * 3600)[-10:]
+    assert [after - before for before, after in pairwise(late)] == [MOST_FAILURES * REST_SECONDS] * 9
 
 
 def test_nobody_else_makes_us_call_again_so_soon():
     candidates = having(address(1))
     assert refused(candidates, address(1), 0, 1000) == [0, REST_SECONDS, 3 * REST_SECONDS]
     candidates.add([address(1)], USER, frozenset())
-    assert refused(candidates, address(1), 1000, 2000) == [1000 + seconds for seconds in SOON]
-    candidates.add([address(1)], PEX, frozenset())
-    assert refused(candidates, address(1), 2000, 3000) == [2000], "as with anybody, one more try"
+    assert refused(candidates, address(1), 1000, 1100) == [1000 + seconds for seconds in SOON]
+    candidates.add([address(2)], PEX, frozenset())
+    refused(candidates, address(2), 2000, 3000)
+    candidates.add([address(2)], PEX, frozenset())
+    assert refused(candidates, address(2), 3000, 4000) == [3000], "one more try"
 
 
 def test_a_link_that_names_many_does_not_make_us_knock_at_all_their_doors_so_soon():

@@ -43,8 +43,9 @@ LOOK_SECONDS = 15.0  # libtorrent's `peer_connect_timeout`
 REST_SECONDS = 60.0
 
 # Whom the user names may be starting up, or comparing its files: refused, it is tried again after 1, 2, 4 ... 32 s, all
-# together as long as one rest, before refusals count. Only while such are few, as many as may be half-open: the user's
-# link may be a stranger's making, and name thousands of others' doors for us to knock on.
+# together as long as one rest, before refusals count; and it is never given up, for nobody else may name it. Only while
+# such are few, as many as may be half-open: the user's link may be a stranger's making, and name thousands of others'
+# doors for us to knock on.
 SOON_SECONDS = 1.0
 MOST_SOON = 6
 MOST_EAGER = 30
@@ -229,7 +230,11 @@ class Candidates:
             self._count_failure(known, now, for_good=why is Failure.FOR_GOOD)
 
     def _may_be_starting(self, known: Known) -> bool:
-        return known.refusals < MOST_SOON and USER in known.sources and self._pool.named.get(USER, 0) <= MOST_EAGER
+        return known.refusals < MOST_SOON and self._is_the_users(known)
+
+    def _is_the_users(self, known: Known) -> bool:
+        """The user has named it, and few others."""
+        return USER in known.sources and self._pool.named.get(USER, 0) <= MOST_EAGER
 
     def _end_attempt(self, address: Address) -> None:
         self._trying.discard(address)
@@ -241,3 +246,5 @@ class Candidates:
         known.for_good = known.for_good or for_good
         known.failures += 1
         known.not_before = now + REST_SECONDS * known.failures
+        if self._is_the_users(known):
+            known.failures = min(known.failures, MOST_FAILURES - 1)
