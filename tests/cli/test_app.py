@@ -72,7 +72,7 @@ def test_every_command_has_help(command, capsys):
         (["get", "x", "y", "--save-torrent", "z"], "--save-torrent is for one SOURCE"),
         (["get", ""], "a SOURCE is empty"),
         (["get", "x", "--port"], "requires an argument"),
-        (["seed", "x", "--limit-down", "1 M"], "'1 M' is not a rate"),
+        (["seed", "x", "--limit-down", "1 MB"], "'1 MB' is not a rate"),
         (["seed", "x", "y"], "Got unexpected extra argument (y)"),
         (["seed", "x", "-d", __file__], "is a file"),
         (["info", "x", "--wait", "long"], "'long' is not a duration"),

@@ -139,7 +139,7 @@ class Asking:
 
     def _helper(self, peer: Peer, pieces: Bitfield, now: float) -> Helper:
         seconds = seconds_for(len(peer.asked) + 1, peer.pace(now))
-        return Helper(peer.id, pieces, peer.asked, seconds, partial(self._seconds_of, now))
+        return Helper(peer.id, pieces, seconds, partial(self._seconds_of, now))
 
     def _seconds_of(self, now: float, peer: PeerId) -> float:
         """Until all that was asked of a peer has come; from one that has been silent, not before as long again."""

@@ -4,14 +4,14 @@ What is left at the end of a download is asked of whoever would bring it sooner 
 copy settles it. Sooner is what counts: ten slow peers that ask each other's blocks only throw bytes away, and keep the
 fast one out.
 
-The blocks stand in a line; a peer is given what it can from the head of it, so the cost of a turn does not grow with
-what is outstanding. A line that has run out is drawn up anew.
+The blocks stand in a line, each of them once; a peer is given what it can from the head of it, so the cost of a turn
+does not grow with what is outstanding. A line that has run out is drawn up anew.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
@@ -34,6 +34,7 @@ MUCH_SOONER = 1 / 4
 MOST_CONSIDERED = 64
 
 _Key = tuple[int, int]  # piece, offset
+_Line = OrderedDict[_Key, None]
 
 
 @attrs.frozen
@@ -42,7 +43,6 @@ class Helper:
 
     peer: PeerId
     pieces: Bitfield
-    asked: Container[_Key]  # what it was asked for itself
     seconds: float  # until one more block would have come from it
     seconds_of: Callable[[PeerId], float]  # until all has come that was asked of another
 
@@ -53,7 +53,7 @@ class Copies:
     def __init__(self, partials: Mapping[int, Partial]) -> None:
         self._partials = partials
         self._several: dict[_Key, list[PeerId]] = {}
-        self._line: deque[_Key] = deque()
+        self._line: _Line = OrderedDict()
 
     def __len__(self) -> int:
         """How many blocks are asked of several peers."""
@@ -64,7 +64,8 @@ class Copies:
     def pick(self, helper: Helper, room: int) -> list[Request]:
         """Up to `room` blocks, of all in flight, that were asked of others; they count as asked of the helper, too."""
         if not self._line:
-            self._line.extend(self._drawn_up(self._partials.values())[::-1])  # asked for last, they would come last
+            late_first = self._drawn_up(self._partials.values())[::-1]  # asked for last, they would come last
+            self._line.update(dict.fromkeys(late_first))
         return self._from(self._line, helper, room)
 
     def redraw(self) -> None:
@@ -74,29 +75,29 @@ class Copies:
     def pick_from(self, pieces: Iterable[int], helper: Helper, room: int) -> list[Request]:
         """The same from these pieces only, in their order."""
         partials = [self._partials[piece] for piece in pieces if piece in self._partials]
-        return self._from(deque(self._drawn_up(partials)), helper, room)
+        return self._from(OrderedDict.fromkeys(self._drawn_up(partials)), helper, room)
 
     def _drawn_up(self, partials: Iterable[Partial]) -> list[_Key]:
         return [(partial.piece, offset) for partial in partials if partial.only is None for offset in partial.asked]
 
-    def _from(self, line: deque[_Key], helper: Helper, room: int) -> list[Request]:
+    def _from(self, line: _Line, helper: Helper, room: int) -> list[Request]:
         again: list[Request] = []
         for _ in range(min(len(line), MOST_CONSIDERED)):
             if len(again) >= room:
                 break
-            key = line.popleft()
+            key, _ = line.popitem(last=False)
             askers = self._rivals(key)
             if not askers:
                 continue  # it has come
             if not self._is_of_use(helper, key, askers):
-                line.append(key)
+                line[key] = None
                 continue
             self._several[key] = [*askers, helper.peer]
             again.append(self._partials[key[0]].request(key[1]))
         return again
 
     def _is_of_use(self, helper: Helper, key: _Key, askers: Sequence[PeerId]) -> bool:
-        if key in helper.asked or key[0] not in helper.pieces:
+        if helper.peer in askers or key[0] not in helper.pieces:
             return False
         margin = SOONER if len(askers) < MOST_ASKERS else MUCH_SOONER
         return helper.seconds < margin * min(map(helper.seconds_of, askers))
@@ -128,5 +129,5 @@ class Copies:
         if len(others) > 1:
             self._several[piece, offset] = others
         if others and self._line:
-            self._line.append((piece, offset))  # it may be asked of one more again
+            self._line[piece, offset] = None  # it may be asked of one more again
         return others[0] if others else None
