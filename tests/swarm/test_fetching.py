@@ -719,3 +719,27 @@ def test_a_suspect_piece_is_taken_from_a_giver_that_trickles():
     swarm.wait(NOW + 2 * ALONE_SECONDS)
     assert swarm.commands.of(Discard) == [Discard(1)]
     assert {piece for piece, _ in other.asked} == {1}
+
+
+def test_those_who_lose_a_suspect_piece_each_are_asked_again():
+    """There may be nobody else."""
+    swarm, one, other = make_swarm(have=[0, 2, 3]), make_peer(1), make_peer(2)
+    one.queue, other.queue = len(every_block(1)), len(every_block(4))
+    for peer in (one, other):
+        swarm.join(peer, [1, 4])
+    for piece in (1, 4):
+        swarm.unchoke(one)
+        fetch(swarm, one, piece)
+        swarm.fetching.failed(piece, (b"a", b"b"))
+    swarm.fetching.asking.fill(one, NOW)
+    swarm.unchoke(other)
+    assert len(one.asked) == one.queue
+    assert len(other.asked) == other.queue
+    assert not swarm.fetching.asking.hungry, "they could take no more"
+    one.waited = other.waited = -1000.0
+    swarm.wait(NOW + ALONE_SECONDS + 1)
+    assert not one.asked
+    assert not other.asked
+    swarm.wait(NOW + ALONE_SECONDS + 1 + REST_SECONDS)
+    assert one.asked
+    assert other.asked

@@ -76,4 +76,4 @@ class Suspects:
         if elapsed > limit and elapsed * blocks > 3 * limit * len(alone.givers):  # nor soon done
             giver.rests_until = now + REST_SECONDS
             self.abandon(giver, now)
-            self._asking.hungry[giver.id] = giver  # there may be nobody else
+            self._asking.hungry[giver.id] = giver  # those who would do better may have lost theirs, too
