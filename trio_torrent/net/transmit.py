@@ -10,7 +10,7 @@ import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeGuard
 
 import trio
 
@@ -25,16 +25,17 @@ def sender(stream: trio.abc.SendStream, patience: float) -> Send:
     """How to send to this stream, one thing at a time. Raises OSError or trio's stream errors when called, and
     TooSlowError if it takes more than `patience` seconds.
     """
-    if isinstance(stream, trio.SocketStream) and hasattr(os, "writev"):  # elsewhere sockets are no descriptors
-        return _plain(stream, patience)
-    return _any(stream, patience)
+    return _plain(stream, patience) if _is_plain(stream) else _any(stream, patience)
 
 
 def sender_at_once(stream: trio.abc.SendStream) -> SendAtOnce:
     """How to send to this stream while nothing is being sent to it. Only a plain socket takes anything so."""
-    if isinstance(stream, trio.SocketStream) and hasattr(os, "writev"):
-        return partial(_write_if_possible, stream.socket)
-    return lambda data: 0
+    return partial(_write_if_possible, stream.socket) if _is_plain(stream) else lambda data: 0
+
+
+def _is_plain(stream: trio.abc.SendStream) -> TypeGuard[trio.SocketStream]:
+    """It is a socket, and its socket a descriptor, which Windows' are not."""
+    return isinstance(stream, trio.SocketStream) and hasattr(os, "writev")
 
 
 def _plain(stream: trio.SocketStream, patience: float) -> Send:
@@ -66,11 +67,11 @@ def _any(stream: trio.abc.SendStream, patience: float) -> Send:
 
 def _write_if_possible(socket: trio.socket.SocketType, data: bytes) -> int:
     with suppress(OSError):
-        return os.write(socket.fileno(), data)
+        return _write(socket, data)
     return 0
 
 
-def _write(socket: trio.socket.SocketType, data: memoryview) -> int:
+def _write(socket: trio.socket.SocketType, data: bytes | memoryview) -> int:
     try:
         return os.write(socket.fileno(), data)
     except BlockingIOError:

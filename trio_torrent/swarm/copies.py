@@ -65,7 +65,7 @@ class Copies:
         """Up to `room` blocks, of all in flight, that were asked of others; they count as asked of the helper, too."""
         if not self._line:
             late_first = self._drawn_up(self._partials.values())[::-1]  # asked for last, they would come last
-            self._line.update(dict.fromkeys(late_first))
+            self._line = OrderedDict.fromkeys(late_first)
         return self._from(self._line, helper, room)
 
     def redraw(self) -> None:
