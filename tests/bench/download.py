@@ -1,4 +1,14 @@
-"""Every client that is here downloads from a seeder that costs next to nothing, in turns."""
+"""Every client that is here downloads from a seeder that costs next to nothing, in turns.
+
+What was found in November 2026, for a GiB in pieces of 1 MiB of a peer that the user names, with neither tracker nor
+DHT, on two quiet cores. Of 1.45 s of processor 0.54 are SHA-1, 0.2 writing, 0.15 the system's part of receiving, and
+0.18 Python's start. The event loop has 0.25: half of that are the 2 µs that each block takes, the other half what
+trio and we do for each chunk of 56 of them. From the first byte on, threads compete for the two cores nearly all the
+time, so what is saved of one is won.
+
+Tried without gain: chunks of 112 blocks, headers and places of blocks made by the lot, one request for more after
+several verdicts, one, three or four threads, 16 MiB unwritten, other switch intervals.
+"""
 
 from __future__ import annotations
 
